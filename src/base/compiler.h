@@ -1,0 +1,25 @@
+/* The only place for compiler extensions, and the assertion. Everyone may include it. */
+#ifndef KI_COMPILER_H
+#define KI_COMPILER_H
+
+#if defined(__GNUC__)
+#    define KI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#    define KI_LIKELY(x) __builtin_expect(!!(x), 1)
+#    define KI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#    define KI_PREFETCH(p) __builtin_prefetch(p)
+#    define KI_CTZ64(x) ((unsigned)__builtin_ctzll(x))
+#    define KI_POPCOUNT64(x) ((unsigned)__builtin_popcountll(x))
+#    define KI_THREAD_LOCAL _Thread_local
+#else
+#    error "kith is built with gcc or clang"
+#endif
+
+/* States what we guarantee ourselves, never what a caller or a file says. On in tests and fuzzing. */
+#if defined(KI_ASSERTS) && KI_ASSERTS
+#    include <assert.h>
+#    define ki_assert(x) assert(x)
+#else
+#    define ki_assert(x) ((void)0)
+#endif
+
+#endif

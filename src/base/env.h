@@ -1,0 +1,54 @@
+/* What a program lends: memory, files, threads; and checked sizes. No allocation in the library
+ * that does not come through here. */
+#ifndef KI_ENV_H
+#define KI_ENV_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* A host with every member filled in; one per index (or context, filter, source), which owns it.
+ * Shared by pointer, read-only but for `bytes`. */
+typedef struct ki_env {
+    kith_host host; /* parallel stays NULL when the library's own pool is to be used */
+    atomic_size_t bytes; /* now allocated through this env */
+} ki_env;
+
+/* host NULL: libc, own threads, the system's files. BAD_ARG: unknown size, half an allocator. */
+kith_status ki_env_init(ki_env *env, const kith_host *host);
+
+/* Sizes: false on overflow, then *out is unspecified. */
+bool ki_mul(size_t a, size_t b, size_t *out);
+bool ki_add(size_t a, size_t b, size_t *out);
+bool ki_mul3(size_t a, size_t b, size_t c, size_t *out);
+
+/* count * size bytes aligned to 64 (2 MiB and huge pages asked for from 4 MiB on), not cleared;
+ * NULL with the sentence. count * size = 0 gives a valid pointer. */
+void *ki_array(ki_env *env, size_t count, size_t size);
+void *ki_zeros(ki_env *env, size_t count, size_t size); /* cleared */
+/* count and size as given to ki_array. p may be NULL. */
+void ki_release(ki_env *env, void *p, size_t count, size_t size);
+/* A bigger copy: old has old_count of size; the copy has count. The old block stays. */
+void *ki_regrow(ki_env *env, const void *old, size_t old_count, size_t count, size_t size);
+
+/* Bytes owned by nobody in particular: borrowed. */
+typedef struct ki_span {
+    const uint8_t *ptr;
+    size_t len;
+} ki_span;
+
+/* Little-endian loads and stores, any alignment. */
+uint16_t ki_le16(const void *p);
+uint32_t ki_le32(const void *p);
+uint64_t ki_le64(const void *p);
+void ki_put_le16(void *p, uint16_t v);
+void ki_put_le32(void *p, uint32_t v);
+void ki_put_le64(void *p, uint64_t v);
+
+/* XXH3, 64 bits; streaming for sections. */
+uint64_t ki_hash(const void *p, size_t len);
+
+#endif
