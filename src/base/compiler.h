@@ -7,6 +7,8 @@
 #    define KI_LIKELY(x) __builtin_expect(!!(x), 1)
 #    define KI_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #    define KI_PREFETCH(p) __builtin_prefetch(p)
+#    define KI_PREFETCH_L2(p) __builtin_prefetch(p, 0, 2)
+#    define KI_INLINE static inline __attribute__((always_inline)) /* templates of kernel/ */
 #    define KI_CTZ64(x) ((unsigned)__builtin_ctzll(x))
 #    define KI_POPCOUNT64(x) ((unsigned)__builtin_popcountll(x))
 #    define KI_THREAD_LOCAL _Thread_local
