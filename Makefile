@@ -15,6 +15,7 @@ ready = @tools/configure build $(if $(HDF5),-Dhdf5=enabled) && ninja -C build --
 all: ## the library and the command, into build/ (HDF5=1: the command reads HDF5 too)
 	$(need)
 	$(ready)
+	@echo "built: build/kith, build/libkith.so, build/libkith.a"
 .PHONY: all
 
 demo: ## index the texts that ship with kith and ask them (ASK="control a telescope")
@@ -54,7 +55,7 @@ docs: ## docs/PARAMETERS.md and docs/kith.1 from the command's own tables
 install: ## header, libraries, command, man page (PREFIX=/usr/local DESTDIR=)
 	$(need)
 	$(ready)
-	@$(MESON) configure build -Dprefix=$(abspath $(PREFIX)) && ninja -C build --quiet
+	@$(MESON) configure build -Dprefix=$(abspath $(PREFIX)) && ninja -C build >build/install.log
 	@$(MESON) install -C build --no-rebuild --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 .PHONY: install
 
