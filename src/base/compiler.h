@@ -12,6 +12,7 @@
 #    define KI_CTZ64(x) ((unsigned)__builtin_ctzll(x))
 #    define KI_POPCOUNT64(x) ((unsigned)__builtin_popcountll(x))
 #    define KI_THREAD_LOCAL _Thread_local
+#    define KI_AT_UNLOAD __attribute__((destructor)) /* runs at exit and at dlclose */
 #else
 #    error "kith is built with gcc or clang"
 #endif

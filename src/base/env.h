@@ -40,13 +40,62 @@ typedef struct ki_span {
     size_t len;
 } ki_span;
 
-/* Little-endian loads and stores, any alignment. */
-uint16_t ki_le16(const void *p);
-uint32_t ki_le32(const void *p);
-uint64_t ki_le64(const void *p);
-void ki_put_le16(void *p, uint16_t v);
-void ki_put_le32(void *p, uint32_t v);
-void ki_put_le64(void *p, uint64_t v);
+/* Little-endian loads and stores, any alignment. Inline, since tables of ids and offsets are read
+ * with them row by row; compilers make one load or store of each. */
+static inline uint16_t ki_le16(const void *p)
+{
+    const uint8_t *b = p;
+
+    return (uint16_t)(b[0] | b[1] << 8);
+}
+
+static inline uint32_t ki_le32(const void *p)
+{
+    const uint8_t *b = p;
+
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+static inline uint64_t ki_le64(const void *p)
+{
+    const uint8_t *b = p;
+
+    return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24 |
+           (uint64_t)b[4] << 32 | (uint64_t)b[5] << 40 | (uint64_t)b[6] << 48 |
+           (uint64_t)b[7] << 56;
+}
+
+static inline void ki_put_le16(void *p, uint16_t v)
+{
+    uint8_t *b = p;
+
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
+}
+
+static inline void ki_put_le32(void *p, uint32_t v)
+{
+    uint8_t *b = p;
+
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
+    b[2] = (uint8_t)(v >> 16);
+    b[3] = (uint8_t)(v >> 24);
+}
+
+static inline void ki_put_le64(void *p, uint64_t v)
+{
+    uint8_t *b = p;
+
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
+    b[2] = (uint8_t)(v >> 16);
+    b[3] = (uint8_t)(v >> 24);
+    b[4] = (uint8_t)(v >> 32);
+    b[5] = (uint8_t)(v >> 40);
+    b[6] = (uint8_t)(v >> 48);
+    b[7] = (uint8_t)(v >> 56);
+}
 
 /* XXH3, 64 bits; streaming for sections. */
 uint64_t ki_hash(const void *p, size_t len);
