@@ -26,8 +26,8 @@ bool ki_container_section(const ki_container *c, size_t i, uint32_t *type, uint3
                           ki_span *bytes, bool *rows);
 
 /* What writes sections: one planned pass. `fill` is called twice with the same writer interface:
- * first to plan (lengths only: put is not called; begin's len is all that counts), then to write. It
- * must announce the same sections both times.
+ * first to plan (begin's len is all that counts; put may be left out and does nothing), then to
+ * write. It must announce the same sections both times. p's total is set to the file's length.
  * save: temporary file beside path, fsync, rename, fsync of the folder; on failure the temporary file
  * is removed and the old file stays. write: the same bytes in order to a sink. */
 typedef kith_status ki_fill(void *arg, ki_blob_writer *w, bool planning);
@@ -35,5 +35,9 @@ kith_status ki_container_save(ki_env *env, const char *path, ki_fill *fill, void
                               ki_progress *p);
 kith_status ki_container_write(ki_env *env, int (*sink)(void *ctx, const void *bytes, size_t len),
                                void *ctx, ki_fill *fill, void *arg, ki_progress *p);
+
+/* For a fill that copies from an open file: from now on what is put from row sections of `from` is
+ * compared with its sums first, so that damage is refused and never given a new sum. */
+void ki_container_write_from(ki_blob_writer *w, const ki_container *from);
 
 #endif

@@ -1,0 +1,469 @@
+/* Opening our file and comparing its checksums. The table is copied into memory and bounds-checked
+ * there once; from then on only the copy says where sections lie, so that a map that changes under us
+ * can give wrong bytes but never wrong addresses. What sections hold is read by others, who keep the
+ * same rule for every number they take from a map. (A mapped file that is cut short by another
+ * process ends this one with SIGBUS: replace files by save or rename, or open with KITH_OPEN_COPY.) */
+#include "file/container.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/looks.h"
+#include "file/container_layout.h"
+
+enum {
+    PIECE = 16,      /* blocks checked by one job: 1 MiB */
+    SLICE = 1 << 20, /* bytes read by one job */
+    ALONE = 8 << 20, /* below this much work other threads are not woken */
+    NAME = 100       /* of a path, its last bytes, for sentences */
+};
+
+typedef enum storage { VIEWED, COPIED, MAPPED } storage;
+
+/* owns: section, and bytes when COPIED or MAPPED */
+struct ki_container {
+    ki_blob_reader reader; /* first: find gets back to the container by a cast */
+    ki_env *env;
+    atomic_size_t shares;
+    const uint8_t *bytes;
+    uint64_t len;
+    storage how;
+    char name[NAME + 4];
+    uint64_t sums_at, table_at;
+    size_t count;
+    ki_section *section; /* [count], ascending by `at` */
+};
+
+typedef unsigned long long ull; // what %llu prints
+
+static void set_name(ki_container *c, const char *path)
+{
+    const size_t len = strlen(path), cut = len > NAME ? len - NAME : 0;
+
+    strcpy(c->name, cut ? "…" : "");
+    strcat(c->name, path + cut);
+}
+
+/* What is wrong with a file is said with its name in front. */
+static kith_status named(const ki_container *c, kith_status st)
+{
+    const bool about_bytes = st == KITH_CORRUPT || st == KITH_VERSION;
+
+    return about_bytes && c->name[0] ? ki_fail_prefix(st, "%s", c->name) : st;
+}
+
+/* ---- head and table -------------------------------------------------------------------------- */
+
+static kith_status check_magic(const uint8_t *head, uint64_t len)
+{
+    char seems[KI_LOOKS_TEXT];
+    const size_t known = len < 8 ? (size_t)len : 8;
+
+    if (len == 0) return ki_fail(KITH_CORRUPT, "no kith index: it is empty");
+    if (memcmp(head, KI_FILE_MAGIC, known) != 0)
+        return ki_fail(KITH_CORRUPT, "no kith index: it begins like %s",
+                       ki_looks_like(head, len < KI_FILE_HEAD ? (size_t)len : KI_FILE_HEAD, seems));
+    if (len < KI_FILE_HEAD)
+        return ki_fail(KITH_CORRUPT, "cut off: %llu bytes, its head alone has %d", (ull)len,
+                       KI_FILE_HEAD);
+    return KITH_OK;
+}
+
+/* The first 64 bytes and their sum keep their place in every version of the format. */
+static kith_status check_head(ki_container *c, const uint8_t *head)
+{
+    const uint32_t version = ki_le32(head + 8), flags = ki_le32(head + 12);
+    const uint64_t says = ki_le64(head + 24);
+
+    if (ki_hash(head, 56) != ki_le64(head + 56))
+        return ki_fail(KITH_CORRUPT, "its head (bytes 0…63) is damaged");
+    if (version > KI_FILE_VERSION || flags != 0)
+        return ki_fail(KITH_VERSION, "format version %u (flags %x); this kith reads up to %d",
+                       version, flags, KI_FILE_VERSION);
+    if (c->len < says)
+        return ki_fail(KITH_CORRUPT, "cut off: %llu bytes long, should be %llu", (ull)c->len,
+                       (ull)says);
+    if (c->len > says)
+        return ki_fail(KITH_CORRUPT, "%llu bytes long, should be %llu: something was appended",
+                       (ull)c->len, (ull)says);
+    c->count = ki_le32(head + 16);
+    c->sums_at = ki_le64(head + 32);
+    c->table_at = ki_le64(head + 40);
+    if (version == 0 || ki_le32(head + 20) != 0 || ki_le64(head + 48) != 0 ||
+        c->count > KI_FILE_SECTIONS || says > KI_FILE_MAX || c->sums_at < KI_FILE_HEAD ||
+        c->table_at < c->sums_at || c->table_at % KI_FILE_ALIGN != 0 ||
+        c->sums_at % KI_FILE_ALIGN != 0 || c->table_at > says ||
+        says - c->table_at != c->count * KI_FILE_ENTRY + KI_FILE_TAIL)
+        return ki_fail(KITH_CORRUPT, "its head makes no sense: %zu sections, table at %llu of %llu",
+                       c->count, (ull)c->table_at, (ull)says);
+    return KITH_OK;
+}
+
+static void read_entry(const uint8_t *e, ki_section *s)
+{
+    *s = (ki_section){.type = ki_le32(e),
+                      .part = ki_le32(e + 4),
+                      .at = ki_le64(e + 8),
+                      .len = ki_le64(e + 16),
+                      .rows = ki_le32(e + 24) == 1,
+                      .sum = ki_le64(e + 32),
+                      .sums_at = ki_le64(e + 40)};
+}
+
+static kith_status check_entry(const ki_container *c, size_t i, uint64_t from, uint64_t *sums)
+{
+    const ki_section *s = &c->section[i];
+    char name[5];
+
+    ki_blob_name(s->type, name);
+    if (s->at < from || s->at % KI_FILE_ALIGN != 0 || s->at - from >= KI_FILE_ALIGN_MAX)
+        return ki_fail(KITH_CORRUPT, "section %s starts at %llu; the one before it ends at %llu",
+                       name, (ull)s->at, (ull)from);
+    if (s->at > c->sums_at || s->len > c->sums_at - s->at)
+        return ki_fail(KITH_CORRUPT, "section %s: %llu bytes at %llu pass the end of the sections",
+                       name, (ull)s->len, (ull)s->at);
+    if (s->rows && (s->sums_at != *sums || ki_section_blocks(s) > (c->table_at - *sums) / 8))
+        return ki_fail(KITH_CORRUPT, "section %s: its sums at %llu are not where they belong", name,
+                       (ull)s->sums_at);
+    *sums += 8 * ki_section_blocks(s);
+    for (size_t j = 0; j < i; j++)
+        if (c->section[j].type == s->type && c->section[j].part == s->part)
+            return ki_fail(KITH_CORRUPT, "section %s, part %u is there twice", name, s->part);
+    return KITH_OK;
+}
+
+static kith_status check_zeros(const ki_container *c, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++)
+        if (c->bytes[i] != 0)
+            return ki_fail(KITH_CORRUPT, "byte %llu lies between sections and is %u, not 0", (ull)i,
+                           c->bytes[i]);
+    return KITH_OK;
+}
+
+/* All that says where things are, and the bytes between them. */
+static kith_status check_table(ki_container *c)
+{
+    const uint8_t *table = c->bytes + c->table_at;
+    const uint8_t *tail = table + c->count * KI_FILE_ENTRY;
+    uint64_t end = KI_FILE_HEAD, sums = c->sums_at;
+    kith_status st = KITH_OK;
+
+    if (memcmp(tail + 8, KI_FILE_END, 8) != 0)
+        KI_FAIL(KITH_CORRUPT, "its last bytes are not the end of a kith index");
+    if (ki_hash(table, c->count * KI_FILE_ENTRY) != ki_le64(tail))
+        KI_FAIL(KITH_CORRUPT, "the section table (%zu entries at %llu) is damaged", c->count,
+                (ull)c->table_at);
+    for (size_t i = 0; i < c->count; i++) {
+        const uint8_t *e = table + i * KI_FILE_ENTRY;
+
+        read_entry(e, &c->section[i]);
+        if (ki_le32(e + 24) > 1 || ki_le32(e + 28) != 0 || ki_le64(e + 48) != 0 ||
+            ki_le64(e + 56) != 0 || (ki_le32(e + 24) == 0 && ki_le64(e + 40) != 0))
+            KI_FAIL(KITH_VERSION, "entry %zu of the section table has marks of a newer format", i);
+        KI_TRY(check_entry(c, i, end, &sums));
+        KI_TRY(check_zeros(c, end, c->section[i].at));
+        end = c->section[i].at + c->section[i].len;
+    }
+    if (ki_round_up(end, KI_FILE_ALIGN) != c->sums_at ||
+        ki_round_up(sums, KI_FILE_ALIGN) != c->table_at)
+        KI_FAIL(KITH_CORRUPT, "its sections end at %llu and their sums at %llu: not as the head says",
+                (ull)end, (ull)sums);
+    KI_TRY(check_zeros(c, end, c->sums_at));
+    KI_TRY(check_zeros(c, sums, c->table_at));
+out:
+    return st;
+}
+
+/* ---- checksums --------------------------------------------------------------------------------- */
+
+/* Work is cut into pieces: of every section one for its metadata (its bytes, or its sums), then the
+ * row blocks, PIECE at a time. */
+typedef struct check {
+    const ki_container *c;
+    bool rows; /* the row blocks too */
+    ki_progress *progress;
+} check;
+
+static size_t pieces_of(const check *k, const ki_section *s)
+{
+    const uint64_t blocks = k->rows ? ki_section_blocks(s) : 0;
+
+    return (size_t)(1 + blocks / PIECE + (blocks % PIECE != 0));
+}
+
+static kith_status check_metadata(const check *k, const ki_section *s)
+{
+    const uint64_t len = s->rows ? 8 * ki_section_blocks(s) : s->len;
+    char name[5];
+
+    if (ki_hash(k->c->bytes + (s->rows ? s->sums_at : s->at), (size_t)len) != s->sum)
+        return ki_fail(KITH_CORRUPT, "section %s: %s (%llu bytes) are damaged",
+                       ki_blob_name(s->type, name), s->rows ? "the sums of its blocks" : "its bytes",
+                       (ull)len);
+    return ki_progress_add(k->progress, len);
+}
+
+static kith_status check_block(const ki_container *c, const ki_section *s, uint64_t block)
+{
+    const uint64_t from = block * KI_FILE_BLOCK;
+    const uint64_t len = s->len - from < KI_FILE_BLOCK ? s->len - from : KI_FILE_BLOCK;
+    char name[5];
+
+    if (ki_hash(c->bytes + s->at + from, (size_t)len) != ki_le64(c->bytes + s->sums_at + 8 * block))
+        return ki_fail(KITH_CORRUPT, "section %s: block %llu (bytes %llu…%llu) is damaged",
+                       ki_blob_name(s->type, name), (ull)block, (ull)from, (ull)(from + len - 1));
+    return KITH_OK;
+}
+
+static kith_status check_piece(void *arg, size_t i)
+{
+    const check *k = arg;
+    const ki_section *s = k->c->section;
+    uint64_t block, end;
+    kith_status st = KITH_OK;
+
+    for (; i >= pieces_of(k, s); s++) i -= pieces_of(k, s);
+    if (i == 0) return check_metadata(k, s);
+    block = (uint64_t)(i - 1) * PIECE;
+    end = block + PIECE < ki_section_blocks(s) ? block + PIECE : ki_section_blocks(s);
+    for (uint64_t b = block; b < end; b++) KI_TRY(check_block(k->c, s, b));
+    st = ki_progress_add(k->progress, (end - block) * KI_FILE_BLOCK);
+out:
+    return st;
+}
+
+static kith_status check_sums(const ki_container *c, bool rows, uint32_t threads, ki_progress *p)
+{
+    check k = {c, rows, p};
+    uint64_t work = 0;
+    size_t pieces = 0;
+
+    for (size_t i = 0; i < c->count; i++) {
+        pieces += pieces_of(&k, &c->section[i]);
+        if (rows || !c->section[i].rows) work += c->section[i].len;
+    }
+    return ki_parallel(c->env, work < ALONE ? 1 : ki_thread_count(c->env, threads, pieces), pieces,
+                       check_piece, &k);
+}
+
+kith_status ki_container_verify(const ki_container *c, uint32_t threads, ki_progress *p)
+{
+    uint8_t head[KI_FILE_HEAD];
+    ki_container again = {.env = c->env, .bytes = c->bytes, .len = c->len};
+    kith_status st = KITH_OK;
+
+    /* Head and table once more as they are now; what they say of places is not used. */
+    memcpy(head, c->bytes, sizeof head);
+    KI_TRY(check_magic(head, c->len));
+    KI_TRY(check_head(&again, head));
+    if (again.count != c->count || again.table_at != c->table_at || again.sums_at != c->sums_at)
+        KI_FAIL(KITH_CORRUPT, "its head changed after it was opened");
+    again.section = ki_array(c->env, c->count, sizeof *again.section);
+    KI_NEED(again.section);
+    KI_TRY(check_table(&again));
+    KI_TRY(check_sums(c, true, threads, p));
+out:
+    ki_release(c->env, again.section, c->count, sizeof *again.section);
+    return named(c, st);
+}
+
+kith_status ki_container_check_span(const ki_container *c, const void *bytes, size_t len,
+                                    const uint8_t **last)
+{
+    const uint8_t *from = bytes;
+
+    for (size_t i = 0; i < c->count; i++) {
+        const ki_section *s = &c->section[i];
+        const uint8_t *start = c->bytes + s->at;
+
+        if (!s->rows || len == 0 || from < start || from >= start + s->len) continue;
+        for (uint64_t b = (uint64_t)(from - start) / KI_FILE_BLOCK; b < ki_section_blocks(s); b++) {
+            const uint8_t *block = start + b * KI_FILE_BLOCK;
+            kith_status st;
+
+            if (block >= from + len) break;
+            if (block == *last) continue;
+            st = check_block(c, s, b);
+            if (st != KITH_OK) return named(c, st);
+            *last = block;
+        }
+        break;
+    }
+    return KITH_OK;
+}
+
+/* ---- open and release ------------------------------------------------------------------------------ */
+
+static kith_status find(const ki_blob_reader *r, uint32_t type, uint32_t part, ki_span *out)
+{
+    const ki_container *c = (const ki_container *)(const void *)r;
+
+    *out = (ki_span){NULL, 0};
+    for (size_t i = 0; i < c->count; i++)
+        if (c->section[i].type == type && c->section[i].part == part)
+            *out = (ki_span){c->bytes + c->section[i].at, (size_t)c->section[i].len};
+    return KITH_OK;
+}
+
+/* bytes may still be unread: head is. */
+static kith_status create(ki_env *env, const uint8_t *head, uint64_t len, const char *name,
+                          ki_container **out)
+{
+    kith_status st = KITH_OK;
+    ki_container *c = ki_array(env, 1, sizeof *c);
+
+    KI_NEED(c);
+    memset(c, 0, sizeof *c);
+    atomic_init(&c->shares, 1);
+    c->env = env;
+    c->reader.find = find;
+    c->len = len;
+    set_name(c, name);
+    KI_TRY(check_magic(head, len));
+    KI_TRY(check_head(c, head));
+    c->section = ki_array(env, c->count, sizeof *c->section);
+    KI_NEED(c->section);
+    *out = c;
+    return KITH_OK;
+out:
+    if (c) st = named(c, st);
+    ki_container_release(c);
+    return st;
+}
+
+/* Section table, then sums: all but the row blocks always. */
+static kith_status check_all(ki_container *c, uint32_t flags)
+{
+    kith_status st = check_table(c);
+
+    if (st == KITH_OK) st = check_sums(c, (flags & KITH_OPEN_VERIFY) != 0, 0, NULL);
+    return named(c, st);
+}
+
+typedef struct copying {
+    const kith_files *files;
+    void *file;
+    uint8_t *bytes;
+    uint64_t len;
+    const char *path;
+} copying;
+
+static kith_status copy_slice(void *arg, size_t i)
+{
+    const copying *k = arg;
+    const uint64_t at = (uint64_t)i * SLICE;
+    const size_t len = k->len - at < SLICE ? (size_t)(k->len - at) : SLICE;
+    const int err = k->files->read(k->files->ctx, k->file, at, k->bytes + at, len);
+
+    return err ? ki_fail_errno(err, "read", k->path) : KITH_OK;
+}
+
+static kith_status copy_in(ki_container *c, const kith_files *files, void *file, const char *path)
+{
+    const size_t n = (size_t)((c->len + SLICE - 1) / SLICE);
+    uint8_t *bytes = ki_array(c->env, (size_t)c->len, 1);
+    copying k = {files, file, bytes, c->len, path};
+
+    if (!bytes) return KITH_NO_MEMORY;
+    c->bytes = bytes;
+    c->how = COPIED;
+    return ki_parallel(c->env, c->len < ALONE ? 1 : ki_thread_count(c->env, 0, n), n, copy_slice,
+                       &k);
+}
+
+static kith_status map_in(ki_container *c, const kith_files *files, void *file, const char *path)
+{
+    const void *bytes = NULL;
+    const int err = files->map(files->ctx, file, c->len, &bytes);
+
+    if (err) return ki_fail_errno(err, "map", path);
+    c->bytes = bytes;
+    c->how = MAPPED;
+    return KITH_OK;
+}
+
+kith_status ki_container_open(ki_env *env, const char *path, uint32_t flags, ki_container **out)
+{
+    const kith_files *files = env->host.files;
+    kith_status st = KITH_OK;
+    ki_container *c = NULL;
+    uint8_t head[KI_FILE_HEAD];
+    void *file = NULL;
+    uint64_t len = 0;
+    int err = files->open(files->ctx, path, KITH_FILE_READ, &file);
+
+    if (err) return ki_fail_errno(err, "open", path);
+    err = files->length(files->ctx, file, &len);
+    if (!err) err = files->read(files->ctx, file, 0, head, len < sizeof head ? (size_t)len : sizeof head);
+    if (err) {
+        st = ki_fail_errno(err, "read", path);
+        goto out;
+    }
+    KI_TRY(create(env, head, len, path, &c));
+    if (len > SIZE_MAX / 2) KI_FAIL(KITH_LIMIT, "%s: %llu bytes", path, (ull)len);
+    KI_TRY((flags & KITH_OPEN_COPY) || !files->map ? copy_in(c, files, file, path)
+                                                   : map_in(c, files, file, path));
+    KI_TRY(check_all(c, flags));
+    *out = c;
+    c = NULL;
+out:
+    files->close(files->ctx, file);
+    ki_container_release(c);
+    return st;
+}
+
+kith_status ki_container_view(ki_env *env, const void *bytes, size_t len, uint32_t flags,
+                              ki_container **out)
+{
+    kith_status st = KITH_OK;
+    ki_container *c = NULL;
+
+    KI_TRY(create(env, bytes, len, "", &c));
+    c->bytes = bytes;
+    KI_TRY(check_all(c, flags));
+    *out = c;
+    c = NULL;
+out:
+    ki_container_release(c);
+    return st;
+}
+
+void ki_container_share(ki_container *c)
+{
+    atomic_fetch_add_explicit(&c->shares, 1, memory_order_relaxed);
+}
+
+void ki_container_release(ki_container *c)
+{
+    ki_env *env;
+
+    /* The last one out must see what the others did before they left: release, then acquire. */
+    if (!c || atomic_fetch_sub_explicit(&c->shares, 1, memory_order_acq_rel) != 1) return;
+    env = c->env;
+    if (c->how == MAPPED) env->host.files->unmap(env->host.files->ctx, c->bytes, c->len);
+    if (c->how == COPIED) ki_release(env, (void *)(uintptr_t)c->bytes, (size_t)c->len, 1);
+    ki_release(env, c->section, c->count, sizeof *c->section);
+    ki_release(env, c, 1, sizeof *c);
+}
+
+const ki_blob_reader *ki_container_reader(const ki_container *c)
+{
+    return &c->reader;
+}
+
+uint64_t ki_container_bytes(const ki_container *c)
+{
+    return c->len;
+}
+
+bool ki_container_section(const ki_container *c, size_t i, uint32_t *type, uint32_t *part,
+                          ki_span *bytes, bool *rows)
+{
+    if (i >= c->count) return false;
+    *type = c->section[i].type;
+    *part = c->section[i].part;
+    *bytes = (ki_span){c->bytes + c->section[i].at, (size_t)c->section[i].len};
+    *rows = c->section[i].rows;
+    return true;
+}
