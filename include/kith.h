@@ -248,8 +248,6 @@ KITH_API kith_status kith_compact(kith_index *ix, const kith_watch *w);
 KITH_API kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watch *w);
 /* Learn what the codec or navigator needs from x. OK when nothing is needed. */
 KITH_API kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w);
-/* A hint that n rows in all will come. */
-KITH_API kith_status kith_reserve(kith_index *ix, uint64_t n);
 
 /* The stored row of id as kith_dim floats (Bits: 0 and 1). NOT_FOUND when it is not stored. */
 KITH_API kith_status kith_get(const kith_index *ix, int64_t id, float *out);
@@ -292,7 +290,8 @@ typedef struct kith_query {
     uint32_t options; /* KITH_EXCLUDE_SELF */
     float recall;     /* instead of effort: looked up in the tuned curve; 0 = off */
     float limit;      /* only rows at most this distant, or at least this similar; NAN = all */
-    uint64_t deadline_us, max_visits; /* of one query; 0 = none */
+    uint64_t deadline_us, max_visits; /* of one query; 0 = none; UNSUPPORTED where nothing can stop
+                                         early (Flat) */
     const kith_filter *filter;        /* NULL = all rows */
     const kith_watch *watch;          /* NULL = none */
     kith_context *context;            /* NULL = one from the index's pool */
@@ -366,8 +365,8 @@ KITH_API const char *kith_spec(const kith_index *ix);
 typedef void kith_each(void *ctx, const char *name, const char *text, double value);
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */
 KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
-/* The members of a table, in order: "metrics", "dtypes", "navigators", "codecs", "isas" (value: 1
- * when this CPU runs it), "params". NOT_FOUND for another name. */
+/* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators", "codecs",
+ * "formats", "isas" (value: 1 when this CPU runs it). NOT_FOUND for another name. */
 KITH_API kith_status kith_list(const char *table, kith_each *each, void *ctx);
 
 /* A row of the table of parameters. */
@@ -378,7 +377,8 @@ typedef struct kith_param {
 } kith_param;
 /* The i-th parameter of all; NOT_FOUND after the last. */
 KITH_API kith_status kith_param_at(size_t i, kith_param *out);
-/* Set a parameter of ix by name or alias before its first row: "off", "3". BAD_ARG tells range. */
+/* Set a build parameter of ix by name or alias, as in its spec: "scan", "off". Only while ix has no
+ * rows, and alone (as kith_free). BAD_ARG tells the range. */
 KITH_API kith_status kith_set_param(kith_index *ix, const char *name, const char *value);
 
 /* By name, in either case: "l2" or "euclidean" → KITH_L2. NOT_FOUND lists the names. */
@@ -417,8 +417,7 @@ typedef struct kith_source {
 KITH_API kith_status kith_source_open(const char *path, const kith_host *host, kith_source *out);
 /* The live rows of an index, with ids and labels; ix outlives the source. */
 KITH_API kith_status kith_source_index(const kith_index *ix, kith_source *out);
-/* Add all rows of a source. ids and labels, when not NULL, replace the source's own: arrays for its
- * first n rows (n known). All or nothing, as kith_add. */
+/* Add all rows of a source, with its ids and labels where it has them. All or nothing, as kith_add. */
 KITH_API kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *w);
 /* Write all rows of a source to a vector file, its format told by the name (.npy .fvecs .bvecs
  * .ivecs .fbin .u8bin .i8bin .ibin); dtype 0 = what the format or source has. Atomic as save. */

@@ -1,0 +1,102 @@
+/* Scratch of searches: the caller's own, or from a small pool of idle ones that each index keeps, so
+ * that a thread's second query of a shape allocates nothing. */
+#include "api/index.h"
+
+#include <string.h>
+
+kith_status kith_context_create(const kith_host *host, kith_context **out)
+{
+    kith_status st = KITH_OK;
+    kith_context *c = NULL;
+    ki_env env;
+
+    if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
+    KI_TRY(ki_env_init(&env, host));
+    c = ki_zeros(&env, 1, sizeof *c);
+    KI_NEED(c);
+    KI_TRY(ki_env_init(&c->own, host));
+    c->env = &c->own;
+    KI_TRY(ki_scratch_create(c->env, &c->scratch));
+    *out = c;
+    c = NULL;
+out:
+    if (c) ki_release(&env, c, 1, sizeof *c);
+    return st;
+}
+
+void kith_context_free(kith_context *c)
+{
+    ki_env env;
+
+    if (!c) return;
+    ki_scratch_free(c->scratch);
+    ki_release(c->env, c->queries, 1, c->queries_len);
+    env.host = c->own.host;
+    atomic_init(&env.bytes, sizeof *c);
+    ki_release(&env, c, 1, sizeof *c);
+}
+
+kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_context **out)
+{
+    kith_index *shared = (kith_index *)(uintptr_t)ix; // the pool's slots are atomic
+
+    if (how->context) {
+        *out = how->context;
+        return KITH_OK;
+    }
+    for (size_t i = 0; i < KI_INDEX_CONTEXTS; i++) {
+        if (!atomic_load_explicit(&shared->idle[i], memory_order_relaxed)) continue;
+        *out = atomic_exchange_explicit(&shared->idle[i], NULL, memory_order_acquire);
+        if (*out) return KITH_OK;
+    }
+    return kith_context_create(&ix->env.host, out);
+}
+
+void ki_context_give(const kith_index *ix, const kith_query *how, kith_context *c)
+{
+    kith_index *shared = (kith_index *)(uintptr_t)ix;
+
+    if (!c || how->context) return;
+    for (size_t i = 0; i < KI_INDEX_CONTEXTS; i++) {
+        kith_context *none = NULL;
+
+        if (atomic_compare_exchange_strong_explicit(&shared->idle[i], &none, c,
+                                                    memory_order_release, memory_order_relaxed))
+            return;
+    }
+    kith_context_free(c);
+}
+
+kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith_context *c,
+                       const void **out)
+{
+    kith_status st = KITH_OK;
+    const bool bits = v->codec->type == KI_BITS;
+    const size_t row = bits ? v->row_bytes : ix->d * sizeof(float);
+    const kith_dtype as = bits ? KITH_BIT : KITH_F32;
+    size_t len;
+
+    if (q.n && !q.data) KI_FAIL(KITH_BAD_ARG, "the queries' data is NULL");
+    KI_TRY(ki_rows_check(q, ix->d, ix->metric, "query"));
+    if (q.dtype == as && !bits && (q.stride == 0 || q.stride == row) &&
+        (uintptr_t)q.data % sizeof(float) == 0) {
+        *out = q.data;
+        goto out;
+    }
+    if (!ki_mul(q.n, row, &len)) KI_FAIL(KITH_LIMIT, "%zu queries of %zu bytes", q.n, row);
+    if (len > c->queries_len) {
+        void *more = ki_array(c->env, 1, len);
+
+        KI_NEED(more);
+        ki_release(c->env, c->queries, 1, c->queries_len);
+        c->queries = more;
+        c->queries_len = len;
+    }
+    if (bits)
+        KI_TRY(v->codec->encode(q, 0, q.n, ix->d, c->queries));
+    else
+        ki_rows_to_f32(q, 0, q.n, ix->d, c->queries);
+    *out = c->queries;
+out:
+    return st;
+}

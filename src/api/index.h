@@ -1,0 +1,69 @@
+/* The index as the public functions see it: rows, a navigator, what was lent, what was opened. */
+#ifndef KI_INDEX_H
+#define KI_INDEX_H
+
+#include "base/spec.h"
+#include "file/container.h"
+#include "navigate/navigator.h"
+
+enum { KI_INDEX_CONTEXTS = 64, KI_INDEX_PARAMS = 8 };
+
+#define KI_SECTION_SPEC KI_FOUR('S', 'P', 'E', 'C') /* the canonical spec, UTF-8, no closing NUL */
+
+/* What a spec says, resolved against the tables. */
+typedef struct ki_plan {
+    const ki_navigator *nav;
+    const ki_codec *codec; /* NULL: adaptive */
+    double params[KI_INDEX_PARAMS]; /* by nav->params */
+    double p;                       /* of LP */
+} ki_plan;
+
+struct kith_context {
+    ki_env own; /* of contexts that the caller made */
+    ki_env *env;
+    ki_scratch *scratch;
+    void *queries; /* converted queries, [queries_len] bytes */
+    size_t queries_len;
+};
+
+/* owns: rows, container, contexts. Shared by cursors: freed with the last reference. */
+struct kith_index {
+    ki_env env;
+    atomic_uint refs;
+    ki_plan plan;
+    size_t d;
+    kith_metric metric;
+    bool read_only;
+    ki_rows *rows;
+    ki_container *container; /* NULL unless opened */
+    char spec[KI_SPEC_TEXT];
+    _Atomic(kith_context *) idle[KI_INDEX_CONTEXTS]; /* contexts that no search uses now */
+};
+
+/* plan.c: spec text → plan, and back to the canonical text. */
+kith_status ki_plan_parse(const char *spec, kith_metric m, ki_plan *out);
+void ki_plan_text(const ki_plan *plan, kith_metric m, char out[KI_SPEC_TEXT]);
+/* Set one option by name; `where` is shown in the sentence. NOT_FOUND: no such parameter. */
+kith_status ki_plan_set(ki_plan *plan, const char *name, const char *value);
+/* The parameters of metrics ("p") and of searches ("effort"…), owners of no member. */
+extern const ki_param_table ki_metric_params, ki_search_params;
+
+/* An index without rows and container; env is made from host. */
+kith_status ki_index_create(const kith_host *host, kith_index **out);
+void ki_index_share(const kith_index *ix);
+kith_status ki_index_writable(const kith_index *ix);
+
+/* A context for one call: the caller's, an idle one, or a new one. give takes back what take gave. */
+kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_context **out);
+void ki_context_give(const kith_index *ix, const kith_query *how, kith_context *c);
+/* q checked and as the exact search wants it: borrowed from q or converted into the context. */
+kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith_context *c,
+                       const void **out);
+
+/* The part of kith_query that all searches share, checked; NULL = defaults. */
+kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_query *out);
+/* ask for it: limit as key, threads, mask (evaluated into *mask, which the caller frees). */
+kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_query *how,
+                         ki_mask *mask, ki_ask *out);
+
+#endif

@@ -1,0 +1,283 @@
+/* From nothing or a file to an index, and to its end: create, open, save, write, verify, free. */
+#include "api/index.h"
+
+#include <string.h>
+
+kith_status ki_index_create(const kith_host *host, kith_index **out)
+{
+    kith_status st = KITH_OK;
+    kith_index *ix = NULL;
+    ki_env env;
+
+    KI_TRY(ki_env_init(&env, host));
+    ix = ki_zeros(&env, 1, sizeof *ix);
+    KI_NEED(ix);
+    KI_TRY(ki_env_init(&ix->env, host)); // the index's own count of bytes starts here
+    atomic_init(&ix->refs, 1);
+    *out = ix;
+    ix = NULL;
+out:
+    if (ix) ki_release(&env, ix, 1, sizeof *ix);
+    return st;
+}
+
+static kith_status check_shape(size_t d, kith_metric m)
+{
+    if (d == 0 || d > KITH_MAX_DIM)
+        return ki_fail(d == 0 ? KITH_BAD_ARG : KITH_LIMIT, "dimension %zu: 1…%u is possible", d,
+                       KITH_MAX_DIM);
+    if (!ki_metric_of(m)) return ki_fail(KITH_BAD_ARG, "%d is no metric", (int)m);
+    return KITH_OK;
+}
+
+static kith_status create_rows(kith_index *ix)
+{
+    return ki_rows_create(&ix->env, ix->plan.codec, ix->d, ix->metric, ix->plan.p,
+                          ix->plan.params[KI_FLAT_SCAN] > 0, &ix->rows);
+}
+
+kith_status kith_create(const char *spec, size_t d, kith_metric metric, const kith_host *host,
+                        kith_index **out)
+{
+    kith_status st = KITH_OK;
+    kith_index *ix = NULL;
+
+    if (!spec || !out) KI_FAIL(KITH_BAD_ARG, "spec and out may not be NULL");
+    KI_TRY(check_shape(d, metric));
+    KI_TRY(ki_index_create(host, &ix));
+    KI_TRY(ki_plan_parse(spec, metric, &ix->plan));
+    ix->d = d;
+    ix->metric = metric;
+    ki_plan_text(&ix->plan, metric, ix->spec);
+    KI_TRY(create_rows(ix));
+    *out = ix;
+    ix = NULL;
+out:
+    kith_free(ix);
+    return st;
+}
+
+kith_status kith_set_param(kith_index *ix, const char *name, const char *value)
+{
+    kith_status st = KITH_OK;
+    ki_rows *before = ix->rows;
+    const ki_plan plan = ix->plan;
+    const ki_view *v = ki_view_acquire(ix->rows);
+    const uint32_t n = v->n;
+
+    ki_view_release(ix->rows, v);
+    if (!name || !value) KI_FAIL(KITH_BAD_ARG, "name and value may not be NULL");
+    KI_TRY(ki_index_writable(ix));
+    if (n) KI_FAIL(KITH_BAD_ARG, "%s is set before the first row; the index has %u", name, n);
+    KI_TRY(ki_plan_set(&ix->plan, name, value));
+    KI_TRY(create_rows(ix));
+    ki_rows_free(before);
+    ki_plan_text(&ix->plan, ix->metric, ix->spec);
+    return KITH_OK;
+out:
+    ix->plan = plan;
+    return st;
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static void share_container(void *keep)
+{
+    ki_container_share(keep);
+}
+
+static void release_container(void *keep)
+{
+    ki_container_release(keep);
+}
+
+/* The spec in the file decides the navigator; the rows know dimension, metric and codec. */
+static kith_status open_sections(kith_index *ix)
+{
+    kith_status st = KITH_OK;
+    const ki_blob_reader *r = ki_container_reader(ix->container);
+    const ki_view *v = NULL;
+    char text[KI_SPEC_TEXT];
+    ki_span spec;
+
+    KI_TRY(ki_blob_need(r, KI_SECTION_SPEC, 0, &spec));
+    if (spec.len == 0 || spec.len >= sizeof text)
+        KI_FAIL(KITH_CORRUPT, "section SPEC has %zu bytes; 1…%d are possible", spec.len,
+                KI_SPEC_TEXT - 1);
+    memcpy(text, spec.ptr, spec.len);
+    text[spec.len] = 0;
+    KI_TRY(ki_rows_open(&ix->env, r, ix->container, share_container, release_container,
+                        &ix->rows));
+    v = ki_view_acquire(ix->rows);
+    ix->d = v->d;
+    ix->metric = v->metric;
+    st = ki_plan_parse(text, ix->metric, &ix->plan);
+    if (st != KITH_OK) {
+        ki_fail_prefix(st, "section SPEC");
+        st = KITH_CORRUPT;
+        goto out;
+    }
+    if (ix->plan.codec && ix->plan.codec != v->codec)
+        KI_FAIL(KITH_CORRUPT, "section SPEC says %s, the rows are %s", ix->plan.codec->name,
+                v->codec->name);
+    ki_plan_text(&ix->plan, ix->metric, ix->spec);
+out:
+    if (v) ki_view_release(ix->rows, v);
+    return st;
+}
+
+static kith_status check_flags(uint32_t flags)
+{
+    if (flags & ~(uint32_t)(KITH_OPEN_COPY | KITH_OPEN_VERIFY | KITH_OPEN_READ_ONLY))
+        return ki_fail(KITH_BAD_ARG, "open flags 0x%x: unknown bits", flags);
+    return KITH_OK;
+}
+
+kith_status kith_open(const char *path, uint32_t flags, const kith_host *host, kith_index **out)
+{
+    kith_status st = KITH_OK;
+    kith_index *ix = NULL;
+
+    if (!path || !out) KI_FAIL(KITH_BAD_ARG, "path and out may not be NULL");
+    KI_TRY(check_flags(flags));
+    KI_TRY(ki_index_create(host, &ix));
+    ix->read_only = (flags & KITH_OPEN_READ_ONLY) != 0;
+    KI_TRY(ki_container_open(&ix->env, path, flags, &ix->container));
+    st = open_sections(ix);
+    if (st != KITH_OK) {
+        ki_fail_prefix(st, "%.150s", path);
+        goto out;
+    }
+    *out = ix;
+    ix = NULL;
+out:
+    kith_free(ix);
+    return st;
+}
+
+kith_status kith_open_view(const void *bytes, size_t len, uint32_t flags, const kith_host *host,
+                           kith_index **out)
+{
+    kith_status st = KITH_OK;
+    kith_index *ix = NULL;
+
+    if (!bytes || !out) KI_FAIL(KITH_BAD_ARG, "bytes and out may not be NULL");
+    KI_TRY(check_flags(flags));
+    KI_TRY(ki_index_create(host, &ix));
+    ix->read_only = (flags & KITH_OPEN_READ_ONLY) != 0;
+    KI_TRY(ki_container_view(&ix->env, bytes, len, flags, &ix->container));
+    KI_TRY(open_sections(ix));
+    *out = ix;
+    ix = NULL;
+out:
+    kith_free(ix);
+    return st;
+}
+
+/* ---- save ------------------------------------------------------------------------------------- */
+
+typedef struct saving {
+    const kith_index *ix;
+    const ki_view *view;
+} saving;
+
+static kith_status fill(void *arg, ki_blob_writer *w, bool planning)
+{
+    const saving *s = arg;
+    const size_t len = strlen(s->ix->spec);
+    kith_status st = KITH_OK;
+
+    KI_TRY(w->begin(w, KI_SECTION_SPEC, 0, len, false));
+    if (!planning) KI_TRY(w->put(w, s->ix->spec, len));
+    KI_TRY(w->end(w));
+    KI_TRY(ki_view_write(s->view, w, planning));
+out:
+    return st;
+}
+
+/* Damage in the file behind the index must not get a fresh checksum: compare before copying. */
+static kith_status check_source(const kith_index *ix, const kith_watch *w)
+{
+    ki_progress p;
+
+    if (!ix->container) return KITH_OK;
+    ki_progress_init(&p, w, "verify", ki_container_bytes(ix->container));
+    return ki_container_verify(ix->container, 0, &p);
+}
+
+kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    saving s = {ix, NULL};
+    ki_progress p;
+
+    if (!path) KI_FAIL(KITH_BAD_ARG, "path may not be NULL");
+    KI_TRY(check_source(ix, w));
+    s.view = ki_view_acquire(ix->rows);
+    ki_progress_init(&p, w, "save", 0);
+    /* The env is shared with const callers: its members are lent functions and an atomic count. */
+    KI_TRY(ki_container_save((ki_env *)(uintptr_t)&ix->env, path, fill, &s, &p));
+out:
+    if (s.view) ki_view_release(ix->rows, s.view);
+    return st;
+}
+
+kith_status kith_write(const kith_index *ix, int (*sink)(void *ctx, const void *bytes, size_t len),
+                       void *ctx)
+{
+    kith_status st = KITH_OK;
+    saving s = {ix, NULL};
+    ki_progress p;
+
+    if (!sink) KI_FAIL(KITH_BAD_ARG, "sink may not be NULL");
+    KI_TRY(check_source(ix, NULL));
+    s.view = ki_view_acquire(ix->rows);
+    ki_progress_init(&p, NULL, "write", 0);
+    KI_TRY(ki_container_write((ki_env *)(uintptr_t)&ix->env, sink, ctx, fill, &s, &p));
+out:
+    if (s.view) ki_view_release(ix->rows, s.view);
+    return st;
+}
+
+kith_status kith_verify(const kith_index *ix, const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    const ki_view *v = ki_view_acquire(ix->rows);
+    ki_progress p;
+
+    KI_TRY(check_source(ix, w));
+    ki_progress_init(&p, w, "check", v->n);
+    KI_TRY(ki_view_check(v, (ki_env *)(uintptr_t)&ix->env, &p));
+out:
+    ki_view_release(ix->rows, v);
+    return st;
+}
+
+/* ---- end ------------------------------------------------------------------------------------- */
+
+kith_status ki_index_writable(const kith_index *ix)
+{
+    return ix->read_only ? ki_fail(KITH_READ_ONLY, "the index was opened read-only") : KITH_OK;
+}
+
+void ki_index_share(const kith_index *ix)
+{
+    kith_index *shared = (kith_index *)(uintptr_t)ix; // a count, not a change of the index
+
+    atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
+}
+
+void kith_free(kith_index *ix)
+{
+    ki_env env;
+
+    if (!ix) return;
+    /* Release our accesses to whoever frees; acquire theirs when it is us. */
+    if (atomic_fetch_sub_explicit(&ix->refs, 1, memory_order_acq_rel) > 1) return;
+    for (size_t i = 0; i < KI_INDEX_CONTEXTS; i++) kith_context_free(atomic_load(&ix->idle[i]));
+    ki_rows_free(ix->rows);
+    ki_container_release(ix->container);
+    env.host = ix->env.host;
+    atomic_init(&env.bytes, sizeof *ix);
+    ki_release(&env, ix, 1, sizeof *ix);
+}

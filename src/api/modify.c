@@ -1,0 +1,156 @@
+/* Calls that change an index: each is one ki_change, committed whole or undone. */
+#include "api/index.h"
+
+static kith_status put(kith_index *ix, ki_put how, kith_rows x, const int64_t *ids,
+                       const char *const *labels, const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    ki_progress p;
+
+    KI_TRY(ki_index_writable(ix));
+    if (x.n == 0) goto out;
+    if (how == KI_PUT_UPDATE && !ids) KI_FAIL(KITH_BAD_ARG, "an update needs ids");
+    ki_progress_init(&p, w, how == KI_PUT_ADD ? "add" : "update", x.n);
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    KI_TRY(ki_change_put(c, how, x, ids, labels, 0, &p));
+    KI_TRY(ki_progress_end(&p));
+    ki_change_commit(c);
+    c = NULL;
+out:
+    ki_change_abort(c);
+    return st;
+}
+
+kith_status kith_add(kith_index *ix, kith_rows x, const int64_t *ids, const char *const *labels,
+                     const kith_watch *w)
+{
+    return put(ix, KI_PUT_ADD, x, ids, labels, w);
+}
+
+kith_status kith_upsert(kith_index *ix, kith_rows x, const int64_t *ids, const char *const *labels,
+                        const kith_watch *w)
+{
+    return put(ix, KI_PUT_UPSERT, x, ids, labels, w);
+}
+
+kith_status kith_update(kith_index *ix, kith_rows x, const int64_t *ids, const char *const *labels,
+                        const kith_watch *w)
+{
+    return put(ix, KI_PUT_UPDATE, x, ids, labels, w);
+}
+
+kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    kith_batch batch;
+    ki_progress p;
+
+    KI_TRY(ki_index_writable(ix));
+    if (!src || src->size != sizeof *src)
+        KI_FAIL(KITH_BAD_ARG, "the source is no kith_source of this version");
+    if (src->d != ix->d)
+        KI_FAIL(KITH_BAD_ARG, "the source has %zu components a row, the index %zu", src->d, ix->d);
+    ki_progress_init(&p, w, "add", src->n == UINT64_MAX ? 0 : src->n);
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    for (;;) {
+        KI_TRY(src->next(src->ctx, KI_CHUNK, &batch));
+        if (batch.rows.n == 0) break;
+        KI_TRY(ki_change_put(c, KI_PUT_ADD, batch.rows, batch.ids, batch.labels, 0, &p));
+    }
+    KI_TRY(ki_progress_end(&p));
+    ki_change_commit(c);
+    c = NULL;
+out:
+    ki_change_abort(c);
+    return st;
+}
+
+kith_status kith_remove(kith_index *ix, const int64_t *ids, size_t n, size_t *removed)
+{
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    size_t count = 0;
+    bool was;
+
+    KI_TRY(ki_index_writable(ix));
+    if (n && !ids) KI_FAIL(KITH_BAD_ARG, "ids may not be NULL");
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    for (size_t i = 0; i < n; i++) {
+        KI_TRY(ki_change_remove(c, ids[i], &was));
+        count += was;
+    }
+    ki_change_commit(c);
+    c = NULL;
+    if (removed) *removed = count;
+out:
+    ki_change_abort(c);
+    return st;
+}
+
+kith_status kith_set_label(kith_index *ix, int64_t id, const char *text)
+{
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+
+    KI_TRY(ki_index_writable(ix));
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    KI_TRY(ki_change_label(c, id, text));
+    ki_change_commit(c);
+    c = NULL;
+out:
+    ki_change_abort(c);
+    return st;
+}
+
+kith_status kith_compact(kith_index *ix, const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    ki_progress p;
+
+    KI_TRY(ki_index_writable(ix));
+    ki_progress_init(&p, w, "compact", kith_count(ix));
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    KI_TRY(ki_change_compact(c, 0, &p));
+    KI_TRY(ki_progress_end(&p));
+    ki_change_commit(c);
+    c = NULL;
+out:
+    ki_change_abort(c);
+    return st;
+}
+
+kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    const ki_view *v = NULL;
+    ki_progress p;
+
+    KI_TRY(ki_index_writable(into));
+    if (into == from) KI_FAIL(KITH_BAD_ARG, "an index cannot be merged into itself");
+    if (into->d != from->d)
+        KI_FAIL(KITH_BAD_ARG, "%zu components a row cannot be merged into %zu", from->d, into->d);
+    if (into->metric != from->metric)
+        KI_FAIL(KITH_BAD_ARG, "an index for %s cannot be merged into one for %s",
+                kith_metric_name(from->metric), kith_metric_name(into->metric));
+    v = ki_view_acquire(from->rows);
+    ki_progress_init(&p, w, "merge", v->live);
+    KI_TRY(ki_change_begin(into->rows, &c));
+    KI_TRY(ki_change_merge(c, v, 0, &p));
+    KI_TRY(ki_progress_end(&p));
+    ki_change_commit(c);
+    c = NULL;
+out:
+    ki_change_abort(c);
+    if (v) ki_view_release(from->rows, v);
+    return st;
+}
+
+kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w)
+{
+    (void)w; // Flat and its codecs learn nothing; what is handed over is checked all the same
+    return ki_rows_check(x, ix->d, ix->metric, "row");
+}

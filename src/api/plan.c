@@ -1,0 +1,154 @@
+/* From a spec to its navigator, codec and parameters, and back to the canonical text. Faiss's IDMap
+ * items are accepted and dropped: every kith index has ids. */
+#include "api/index.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const ki_param metric_rows[] = {
+    {"p", "metric_arg", KI_PARAM_FLOAT, 0x1p-10, 1024, 2,
+     "the exponent of the LP metric: sum |x-y|^p"},
+};
+const ki_param_table ki_metric_params = {"metric", metric_rows, 1};
+
+static const ki_param search_rows[] = {
+    {"k", "top_k", KI_PARAM_INT, 1, KITH_MAX_ROWS, 10, "neighbours wanted of each query"},
+    {"effort", "ef,efSearch,ef_search,nprobe,search_k", KI_PARAM_INT, 0, 4294967295.0, 0,
+     "recall against time, 0 = the index's default; Flat looks at every row whatever it says"},
+    {"recall", "", KI_PARAM_FLOAT, 0, 1, 0,
+     "the recall wanted instead of an effort, 0 = off; Flat always has 1"},
+    {"rerank", "k_factor", KI_PARAM_INT, 0, 4294967295.0, 0,
+     "candidates rescored exactly, 0 = the index's default; Flat rescores what it must"},
+    {"threads", "num_threads,n_jobs", KI_PARAM_INT, 0, 4096, 0,
+     "threads of a call, 0 = as many as the process may run on"},
+};
+const ki_param_table ki_search_params = {"search", search_rows,
+                                         sizeof search_rows / sizeof *search_rows};
+
+/* "F16": the parser splits a name from its number, tables hold it whole. */
+static void item_text(const ki_spec_item *it, char *out, size_t cap)
+{
+    char number[32] = "";
+
+    if (it->has_number2)
+        snprintf(number, sizeof number, "%ux%u", it->number, it->number2);
+    else if (it->has_number)
+        snprintf(number, sizeof number, "%u", it->number);
+    snprintf(out, cap, "%s%s%s", it->name, number, it->suffix);
+}
+
+static void known_navigators(char *out, size_t cap)
+{
+    const ki_navigator *nav;
+    size_t at = 0;
+
+    out[0] = 0;
+    for (size_t i = 0; (nav = ki_navigator_at(i)) != NULL && at < cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, "%s%s", at ? ", " : "", nav->name);
+}
+
+static void known_codecs(char *out, size_t cap)
+{
+    const ki_codec *c;
+    size_t at = 0;
+
+    out[0] = 0;
+    for (size_t i = 0; (c = ki_codec_at(i)) != NULL && at < cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, "%s%s", at ? ", " : "", c->name);
+}
+
+kith_status ki_plan_set(ki_plan *plan, const char *name, const char *value)
+{
+    int i = ki_param_find(&plan->nav->params, name);
+
+    if (i >= 0) return ki_param_parse(&plan->nav->params, (size_t)i, value, &plan->params[i]);
+    i = ki_param_find(&ki_metric_params, name);
+    if (i >= 0) return ki_param_parse(&ki_metric_params, (size_t)i, value, &plan->p);
+    return ki_fail(KITH_NOT_FOUND, "%s has no parameter \"%s\"", plan->nav->name, name);
+}
+
+static kith_status set_options(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
+{
+    for (size_t i = 0; i < it->options; i++) {
+        const ki_spec_option *o = &spec->option[it->first_option + i];
+        char why[KI_SENTENCE];
+
+        if (ki_plan_set(plan, o->name, o->value) == KITH_OK) continue;
+        ki_sentence_get(why);
+        return ki_spec_fail(spec, o->column, "%.150s", why);
+    }
+    return KITH_OK;
+}
+
+static kith_status set_codec(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
+{
+    char name[KI_SPEC_NAME * 3], known[128];
+
+    if (plan->codec)
+        return ki_spec_fail(spec, it->column, "%s and its codec are all there is; nothing was "
+                            "expected here", plan->nav->name);
+    item_text(it, name, sizeof name);
+    plan->codec = ki_codec_find(name);
+    if (plan->codec) return set_options(spec, it, plan);
+    known_codecs(known, sizeof known);
+    return ki_spec_fail(spec, it->column, "no codec \"%.40s\"; known: %s", name, known);
+}
+
+kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
+{
+    kith_status st = KITH_OK;
+    ki_plan plan = {.nav = NULL, .codec = NULL, .p = metric_rows[0].preset};
+    ki_spec spec;
+
+    KI_TRY(ki_spec_parse(text, &spec));
+    for (int16_t i = spec.items ? 0 : -1; i >= 0; i = spec.item[i].next) {
+        const ki_spec_item *it = &spec.item[i];
+        char name[KI_SPEC_NAME * 3], known[128];
+
+        if (it->child >= 0)
+            KI_TRY(ki_spec_fail(&spec, spec.item[it->child].column, "name=value was expected"));
+        item_text(it, name, sizeof name);
+        if (plan.nav) {
+            KI_TRY(set_codec(&spec, it, &plan));
+        } else if (strcmp(name, "IDMap") == 0 || strcmp(name, "IDMap2") == 0) {
+            continue;
+        } else {
+            plan.nav = ki_navigator_find(name);
+            if (!plan.nav) {
+                known_navigators(known, sizeof known);
+                KI_TRY(ki_spec_fail(&spec, it->column, "no navigator \"%.40s\"; known: %s, auto", name,
+                                    known));
+            }
+            ki_assert(plan.nav->params.count <= KI_INDEX_PARAMS);
+            ki_param_presets(&plan.nav->params, plan.params);
+            KI_TRY(set_options(&spec, it, &plan));
+        }
+    }
+    if (!plan.nav) KI_TRY(ki_spec_fail(&spec, 1, "a navigator was expected, such as Flat"));
+    if (plan.codec) KI_TRY(ki_codec_suits(plan.codec, m));
+    *out = plan;
+out:
+    return st;
+}
+
+void ki_plan_text(const ki_plan *plan, kith_metric m, char out[KI_SPEC_TEXT])
+{
+    const ki_param_table *t = &plan->nav->params;
+    const char *open = "(";
+    char value[KI_SPEC_VALUE];
+    size_t at = (size_t)snprintf(out, KI_SPEC_TEXT, "%s", plan->nav->name);
+
+    for (size_t i = 0; i < t->count; i++) {
+        if (plan->params[i] == t->row[i].preset) continue; // both come from the same parser
+        ki_param_text(t, i, plan->params[i], value, sizeof value);
+        at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%s%s=%s", open, t->row[i].name, value);
+        open = ",";
+    }
+    if (m == KITH_LP) {
+        ki_param_text(&ki_metric_params, 0, plan->p, value, sizeof value);
+        at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%sp=%s", open, value);
+        open = ",";
+    }
+    if (open[0] == ',') at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, ")");
+    if (plan->codec) snprintf(out + at, KI_SPEC_TEXT - at, ",%s", plan->codec->name);
+}
