@@ -5,15 +5,13 @@
  * process ends this one with SIGBUS: replace files by save or rename, or open with KITH_OPEN_COPY.) */
 #include "file/container.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/looks.h"
 #include "file/container_layout.h"
 
 enum {
-    PIECE = 16,      /* blocks checked by one job: 1 MiB */
-    SLICE = 1 << 20, /* bytes read by one job */
+    PIECE = 8,       /* blocks of one job: 512 KiB, so that what was read is still in the cache */
     ALONE = 8 << 20, /* below this much work other threads are not woken */
     NAME = 100       /* of a path, its last bytes, for sentences */
 };
@@ -132,16 +130,7 @@ static kith_status check_entry(const ki_container *c, size_t i, uint64_t from, u
     return KITH_OK;
 }
 
-static kith_status check_zeros(const ki_container *c, uint64_t from, uint64_t to)
-{
-    for (uint64_t i = from; i < to; i++)
-        if (c->bytes[i] != 0)
-            return ki_fail(KITH_CORRUPT, "byte %llu lies between sections and is %u, not 0", (ull)i,
-                           c->bytes[i]);
-    return KITH_OK;
-}
-
-/* All that says where things are, and the bytes between them. */
+/* All that says where things are. */
 static kith_status check_table(ki_container *c)
 {
     const uint8_t *table = c->bytes + c->table_at;
@@ -162,15 +151,12 @@ static kith_status check_table(ki_container *c)
             ki_le64(e + 56) != 0 || (ki_le32(e + 24) == 0 && ki_le64(e + 40) != 0))
             KI_FAIL(KITH_VERSION, "entry %zu of the section table has marks of a newer format", i);
         KI_TRY(check_entry(c, i, end, &sums));
-        KI_TRY(check_zeros(c, end, c->section[i].at));
         end = c->section[i].at + c->section[i].len;
     }
     if (ki_round_up(end, KI_FILE_ALIGN) != c->sums_at ||
         ki_round_up(sums, KI_FILE_ALIGN) != c->table_at)
         KI_FAIL(KITH_CORRUPT, "its sections end at %llu and their sums at %llu: not as the head says",
                 (ull)end, (ull)sums);
-    KI_TRY(check_zeros(c, end, c->sums_at));
-    KI_TRY(check_zeros(c, sums, c->table_at));
 out:
     return st;
 }
@@ -178,29 +164,73 @@ out:
 /* ---- checksums --------------------------------------------------------------------------------- */
 
 /* Work is cut into pieces: of every section one for its metadata (its bytes, or its sums), then the
- * row blocks, PIECE at a time. */
+ * row blocks, PIECE at a time. A copy is read piece by piece too, so that bytes are hashed while they
+ * are in the cache. */
 typedef struct check {
     const ki_container *c;
-    bool rows; /* the row blocks too */
+    bool rows; /* compare the row blocks too */
     ki_progress *progress;
+    uint8_t *into; /* NULL: the bytes are there; else c->bytes, to be filled from file first */
+    void *file;
+    const char *path;
 } check;
+
+static kith_status fetch(const check *k, uint64_t at, uint64_t len)
+{
+    const kith_files *files = k->c->env->host.files;
+    const int err = k->into && len ? files->read(files->ctx, k->file, at, k->into + at, (size_t)len) : 0;
+
+    return err ? ki_fail_errno(err, "read", k->path) : KITH_OK;
+}
+
+static kith_status check_zeros(const check *k, uint64_t from, uint64_t to)
+{
+    kith_status st = fetch(k, from, to - from);
+
+    for (uint64_t i = from; st == KITH_OK && i < to; i++)
+        if (k->c->bytes[i] != 0)
+            st = ki_fail(KITH_CORRUPT, "byte %llu lies between sections and is %u, not 0", (ull)i,
+                         k->c->bytes[i]);
+    return st;
+}
+
+/* The bytes that belong to nothing. */
+static kith_status check_gaps(const check *k)
+{
+    const ki_container *c = k->c;
+    uint64_t end = KI_FILE_HEAD, sums = c->sums_at;
+    kith_status st = KITH_OK;
+
+    for (size_t i = 0; i < c->count; i++) {
+        KI_TRY(check_zeros(k, end, c->section[i].at));
+        end = c->section[i].at + c->section[i].len;
+        sums += 8 * ki_section_blocks(&c->section[i]);
+    }
+    KI_TRY(check_zeros(k, end, c->sums_at));
+    KI_TRY(check_zeros(k, sums, c->table_at));
+out:
+    return st;
+}
 
 static size_t pieces_of(const check *k, const ki_section *s)
 {
-    const uint64_t blocks = k->rows ? ki_section_blocks(s) : 0;
+    const uint64_t blocks = k->rows || k->into ? ki_section_blocks(s) : 0;
 
     return (size_t)(1 + blocks / PIECE + (blocks % PIECE != 0));
 }
 
 static kith_status check_metadata(const check *k, const ki_section *s)
 {
+    const uint64_t at = s->rows ? s->sums_at : s->at;
     const uint64_t len = s->rows ? 8 * ki_section_blocks(s) : s->len;
+    const kith_status st = fetch(k, at, len);
     char name[5];
 
-    if (ki_hash(k->c->bytes + (s->rows ? s->sums_at : s->at), (size_t)len) != s->sum)
-        return ki_fail(KITH_CORRUPT, "section %s: %s (%llu bytes) are damaged",
-                       ki_blob_name(s->type, name), s->rows ? "the sums of its blocks" : "its bytes",
-                       (ull)len);
+    if (st != KITH_OK) return st;
+    if (ki_hash(k->c->bytes + at, (size_t)len) != s->sum)
+        return ki_fail(KITH_CORRUPT, "section %s: %s (%llu in all) are damaged",
+                       ki_blob_name(s->type, name),
+                       s->rows ? "the bytes of its sums" : "its bytes", (ull)len);
     return ki_progress_add(k->progress, len);
 }
 
@@ -220,37 +250,43 @@ static kith_status check_piece(void *arg, size_t i)
 {
     const check *k = arg;
     const ki_section *s = k->c->section;
-    uint64_t block, end;
+    uint64_t first, from, to;
     kith_status st = KITH_OK;
 
     for (; i >= pieces_of(k, s); s++) i -= pieces_of(k, s);
     if (i == 0) return check_metadata(k, s);
-    block = (uint64_t)(i - 1) * PIECE;
-    end = block + PIECE < ki_section_blocks(s) ? block + PIECE : ki_section_blocks(s);
-    for (uint64_t b = block; b < end; b++) KI_TRY(check_block(k->c, s, b));
-    st = ki_progress_add(k->progress, (end - block) * KI_FILE_BLOCK);
+    first = (uint64_t)(i - 1) * PIECE;
+    from = first * KI_FILE_BLOCK;
+    to = s->len - from < PIECE * KI_FILE_BLOCK ? s->len : from + PIECE * KI_FILE_BLOCK;
+    KI_TRY(fetch(k, s->at + from, to - from));
+    for (uint64_t b = first; k->rows && b * KI_FILE_BLOCK < to; b++)
+        KI_TRY(check_block(k->c, s, b));
+    st = ki_progress_add(k->progress, to - from);
 out:
     return st;
 }
 
-static kith_status check_sums(const ki_container *c, bool rows, uint32_t threads, ki_progress *p)
+static kith_status check_sums(check *k, uint32_t threads)
 {
-    check k = {c, rows, p};
+    const ki_container *c = k->c;
     uint64_t work = 0;
     size_t pieces = 0;
 
     for (size_t i = 0; i < c->count; i++) {
-        pieces += pieces_of(&k, &c->section[i]);
-        if (rows || !c->section[i].rows) work += c->section[i].len;
+        const ki_section *s = &c->section[i];
+
+        pieces += pieces_of(k, s);
+        work += pieces_of(k, s) > 1 || !s->rows ? s->len : 0;
     }
     return ki_parallel(c->env, work < ALONE ? 1 : ki_thread_count(c->env, threads, pieces), pieces,
-                       check_piece, &k);
+                       check_piece, k);
 }
 
 kith_status ki_container_verify(const ki_container *c, uint32_t threads, ki_progress *p)
 {
     uint8_t head[KI_FILE_HEAD];
     ki_container again = {.env = c->env, .bytes = c->bytes, .len = c->len};
+    check k = {.c = c, .rows = true, .progress = p};
     kith_status st = KITH_OK;
 
     /* Head and table once more as they are now; what they say of places is not used. */
@@ -262,7 +298,8 @@ kith_status ki_container_verify(const ki_container *c, uint32_t threads, ki_prog
     again.section = ki_array(c->env, c->count, sizeof *again.section);
     KI_NEED(again.section);
     KI_TRY(check_table(&again));
-    KI_TRY(check_sums(c, true, threads, p));
+    KI_TRY(check_gaps(&k));
+    KI_TRY(check_sums(&k, threads));
 out:
     ki_release(c->env, again.section, c->count, sizeof *again.section);
     return named(c, st);
@@ -332,55 +369,46 @@ out:
     return st;
 }
 
-/* Section table, then sums: all but the row blocks always. */
-static kith_status check_all(ki_container *c, uint32_t flags)
+/* Table, gaps, sums: all but the row blocks always. A copy is read on the way, its end first. */
+static kith_status check_all(ki_container *c, uint32_t flags, uint8_t *into, void *file,
+                             const char *path)
 {
-    kith_status st = check_table(c);
+    check k = {.c = c,
+               .rows = (flags & KITH_OPEN_VERIFY) != 0,
+               .into = into,
+               .file = file,
+               .path = path};
+    kith_status st = KITH_OK;
 
-    if (st == KITH_OK) st = check_sums(c, (flags & KITH_OPEN_VERIFY) != 0, 0, NULL);
+    KI_TRY(fetch(&k, 0, KI_FILE_HEAD));
+    KI_TRY(fetch(&k, c->sums_at, c->len - c->sums_at));
+    KI_TRY(check_table(c));
+    KI_TRY(check_gaps(&k));
+    KI_TRY(check_sums(&k, 0));
+out:
     return named(c, st);
 }
 
-typedef struct copying {
-    const kith_files *files;
-    void *file;
-    uint8_t *bytes;
-    uint64_t len;
-    const char *path;
-} copying;
-
-static kith_status copy_slice(void *arg, size_t i)
+static kith_status copy_in(ki_container *c, uint32_t flags, void *file, const char *path)
 {
-    const copying *k = arg;
-    const uint64_t at = (uint64_t)i * SLICE;
-    const size_t len = k->len - at < SLICE ? (size_t)(k->len - at) : SLICE;
-    const int err = k->files->read(k->files->ctx, k->file, at, k->bytes + at, len);
-
-    return err ? ki_fail_errno(err, "read", k->path) : KITH_OK;
-}
-
-static kith_status copy_in(ki_container *c, const kith_files *files, void *file, const char *path)
-{
-    const size_t n = (size_t)((c->len + SLICE - 1) / SLICE);
     uint8_t *bytes = ki_array(c->env, (size_t)c->len, 1);
-    copying k = {files, file, bytes, c->len, path};
 
     if (!bytes) return KITH_NO_MEMORY;
     c->bytes = bytes;
     c->how = COPIED;
-    return ki_parallel(c->env, c->len < ALONE ? 1 : ki_thread_count(c->env, 0, n), n, copy_slice,
-                       &k);
+    return check_all(c, flags, bytes, file, path);
 }
 
-static kith_status map_in(ki_container *c, const kith_files *files, void *file, const char *path)
+static kith_status map_in(ki_container *c, uint32_t flags, void *file, const char *path)
 {
+    const kith_files *files = c->env->host.files;
     const void *bytes = NULL;
     const int err = files->map(files->ctx, file, c->len, &bytes);
 
     if (err) return ki_fail_errno(err, "map", path);
     c->bytes = bytes;
     c->how = MAPPED;
-    return KITH_OK;
+    return check_all(c, flags, NULL, NULL, NULL);
 }
 
 kith_status ki_container_open(ki_env *env, const char *path, uint32_t flags, ki_container **out)
@@ -402,9 +430,8 @@ kith_status ki_container_open(ki_env *env, const char *path, uint32_t flags, ki_
     }
     KI_TRY(create(env, head, len, path, &c));
     if (len > SIZE_MAX / 2) KI_FAIL(KITH_LIMIT, "%s: %llu bytes", path, (ull)len);
-    KI_TRY((flags & KITH_OPEN_COPY) || !files->map ? copy_in(c, files, file, path)
-                                                   : map_in(c, files, file, path));
-    KI_TRY(check_all(c, flags));
+    KI_TRY((flags & KITH_OPEN_COPY) || !files->map ? copy_in(c, flags, file, path)
+                                                   : map_in(c, flags, file, path));
     *out = c;
     c = NULL;
 out:
@@ -421,7 +448,7 @@ kith_status ki_container_view(ki_env *env, const void *bytes, size_t len, uint32
 
     KI_TRY(create(env, bytes, len, "", &c));
     c->bytes = bytes;
-    KI_TRY(check_all(c, flags));
+    KI_TRY(check_all(c, flags, NULL, NULL, NULL));
     *out = c;
     c = NULL;
 out:
