@@ -1,0 +1,62 @@
+/* The table of codecs and what can be said of them without looking at rows. */
+#include "codec/member.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const ki_codec *const codecs[] = {
+#define KI_CODEC(member) &ki_codec_##member,
+#include "codec/table.def"
+#undef KI_CODEC
+};
+
+enum { CODECS = sizeof codecs / sizeof *codecs };
+
+const ki_codec *ki_codec_at(size_t i)
+{
+    return i < CODECS ? codecs[i] : NULL;
+}
+
+/* name is one of the comma-separated list, letter case aside. */
+static bool listed(const char *list, const char *name)
+{
+    const size_t len = strlen(name);
+
+    while (*list) {
+        const size_t n = strcspn(list, ",");
+
+        if (n == len && strncasecmp(list, name, n) == 0) return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
+const ki_codec *ki_codec_find(const char *name)
+{
+    for (size_t i = 0; i < CODECS; i++)
+        if (strcasecmp(codecs[i]->name, name) == 0 || listed(codecs[i]->aliases, name))
+            return codecs[i];
+    return NULL;
+}
+
+const ki_codec *ki_codec_of_file(uint32_t file_id)
+{
+    for (size_t i = 0; i < CODECS; i++)
+        if (codecs[i]->file_id == file_id) return codecs[i];
+    return NULL;
+}
+
+kith_status ki_codec_suits(const ki_codec *c, kith_metric m)
+{
+    const ki_metric *metric = ki_metric_of(m);
+    const bool bits = c->type == KI_BITS;
+
+    if (!metric) return ki_fail(KITH_BAD_ARG, "%d is no metric", (int)m);
+    if (bits && metric->bits == 0)
+        return ki_fail(KITH_UNSUPPORTED, "%s on %s rows: bits have hamming and jaccard",
+                       metric->name, c->name);
+    if (!bits && metric->bits == 2)
+        return ki_fail(KITH_UNSUPPORTED, "%s on %s rows: it counts bits, so rows must be Bits",
+                       metric->name, c->name);
+    return KITH_OK;
+}
