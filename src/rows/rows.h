@@ -1,9 +1,9 @@
-/* The row store: what is known of each vector, written once for every navigator. Codes, ids, labels,
- * removed rows, the scan code beside f32 rows; snapshots for readers, one change at a time for
- * writers. A navigator chooses and fills; it never allocates row storage itself.
+/* The row store: what is known of each vector, written once for every navigator. Codes, ids,
+ * labels, removed rows, the scan code beside f32 rows; snapshots for readers, one change at a time
+ * for writers. A navigator chooses and fills; it never allocates row storage itself.
  *
- * Positions are dense, 0…n-1. Columns are chunks of 2^16 positions. A chunk lies in the mapped file or
- * in memory and never moves while a reader may see it; stored rows are never overwritten.
+ * Positions are dense, 0…n-1. Columns are chunks of 2^16 positions. A chunk lies in the mapped
+ * file or in memory and never moves while a reader may see it; stored rows are never overwritten.
  *
  * Snapshots. Readers take a ki_view with one atomic addition and give it back with another: no
  * locks. A view is immutable; the writer may fill memory beyond a view's n, which its readers never
@@ -23,16 +23,17 @@ enum { KI_CHUNK_BITS = 16, KI_CHUNK = 1 << KI_CHUNK_BITS };
 typedef struct ki_rows ki_rows;     /* the store */
 typedef struct ki_change ki_change; /* one change under way; holds the writer lock */
 
-/* One column: chunk c holds positions c*KI_CHUNK…; elements of `width` bytes. Shared between views. */
+/* One column: chunk c holds positions c*KI_CHUNK…; elements of `width` bytes. Shared between
+ * views. */
 typedef struct ki_column ki_column;
 /* First byte of chunk c. */
 const void *ki_column_chunk(const ki_column *col, size_t c);
 
-/* The scan code of one chunk (scancode.c): 8-bit codes of the chunk's first `n` rows around a centre,
- * with a proven error a row. */
+/* The scan code of one chunk (scancode.c): 8-bit codes of the chunk's first `n` rows around a
+ * centre, with a proven error a row. */
 typedef struct ki_scan_chunk {
     const float *centre;    /* [d] */
-    const uint8_t *codes;   /* [n][d], value = centre + scale * (code - 128) (normalised row: cosine) */
+    const uint8_t *codes;   /* [n][d], value = centre + scale * (code - 128); COSINE: of y/|y| */
     const float *scale;     /* [n] */
     const float *error;     /* [n] Euclidean length of what the code misses, rounded up */
     const float *half_norm; /* [n] half the squared length of scale * (code - 128), nearest float */
@@ -52,17 +53,18 @@ typedef struct ki_view {
     const ki_column *codes;
     const ki_column *ids;  /* int64_t; NULL: id = first_id + position */
     int64_t first_id, next_id; /* next_id: what a row without id gets */
-    const ki_column *removed;  /* 64-bit words, KI_CHUNK/64 a chunk, set = removed; NULL = none is */
-    size_t scan_chunks;        /* [scan_chunks]; 0 = no scan code */
+    const ki_column *removed;  /* 64-bit words, KI_CHUNK/64 a chunk, set = removed; NULL: none */
+    size_t scan_chunks;        /* all chunks of the view; 0 = no scan code */
     const ki_scan_chunk *scan;
     /* further members are private to rows/: labels, id map, owners. */
     struct ki_view_private *own;
 } ki_view;
 
-/* ---- store ---------------------------------------------------------------------------------------- */
+/* ---- store ----------------------------------------------------------------------------------- */
 
-/* codec NULL: adaptive (U8 while every value is an integer 0…255, else F32); for metrics on bits only:
- * Bits. scan: keep the scan code where it applies (F32 rows; L2, IP, COSINE). env is borrowed. */
+/* codec NULL: adaptive (U8 while every value is an integer 0…255, else F32); for metrics on bits
+ * only: Bits. scan: keep the scan code where it applies (F32 rows; L2, IP, COSINE). env is
+ * borrowed. */
 kith_status ki_rows_create(ki_env *env, const ki_codec *codec, size_t d, kith_metric m, double arg,
                            bool scan, ki_rows **out);
 void ki_rows_free(ki_rows *r);
@@ -82,17 +84,20 @@ kith_status ki_view_find_label(const ki_view *v, ki_env *env, const char *text, 
                                size_t cap, size_t *n);
 /* Bytes of the store by part, for kith_stats. */
 void ki_view_stats(const ki_view *v, kith_each *each, void *ctx);
-/* All invariants: ids unique and findable, counts, labels, scan code bounds of every row. CORRUPT with
- * the row. */
+/* All invariants: ids unique and findable, counts, labels, scan code bounds of every row. CORRUPT
+ * with the row. */
 kith_status ki_view_check(const ki_view *v, ki_env *env, ki_progress *p);
 
-/* ---- change: begin … commit or abort ---------------------------------------------------------------- */
+/* ---- change: begin … commit or abort --------------------------------------------------------- */
 
 typedef enum ki_put { KI_PUT_ADD, KI_PUT_UPSERT, KI_PUT_UPDATE } ki_put;
 
 /* Takes the writer lock. Nothing is visible, and everything can be undone, until commit. */
 kith_status ki_change_begin(ki_rows *r, ki_change **out);
-/* Check, encode and append rows (kith_add, kith_upsert, kith_update). May be called again. */
+/* A hint for this and later changes: n rows in all will come, so that chunks need not grow. */
+void ki_change_expect(ki_change *c, uint64_t n);
+/* Check, encode and append rows (kith_add, kith_upsert, kith_update). May be called again; after a
+ * call that failed the change can only be aborted. */
 kith_status ki_change_put(ki_change *c, ki_put how, kith_rows x, const int64_t *ids,
                           const char *const *labels, uint32_t threads, ki_progress *p);
 kith_status ki_change_remove(ki_change *c, int64_t id, bool *removed);
@@ -106,7 +111,7 @@ const ki_view *ki_change_view(const ki_change *c);
 void ki_change_commit(ki_change *c); /* publishes and unlocks; cannot fail */
 void ki_change_abort(ki_change *c);  /* undoes and unlocks; NULL is fine */
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* Write the sections of a view. Unchanged mapped chunks are compared with their checksums by the
  * caller first (ki_container_verify). planning: lengths only. */
@@ -114,7 +119,7 @@ kith_status ki_view_write(const ki_view *v, ki_blob_writer *w, bool planning);
 /* A store over a file's sections: nothing is copied; `keep` is shared until the last view is gone
  * (share/release called with keep). Sizes, counts and references are checked; row bytes are not
  * touched. */
-kith_status ki_rows_open(ki_env *env, const ki_blob_reader *r, void *keep, void (*share)(void *keep),
-                         void (*release)(void *keep), ki_rows **out);
+kith_status ki_rows_open(ki_env *env, const ki_blob_reader *r, void *keep,
+                         void (*share)(void *keep), void (*release)(void *keep), ki_rows **out);
 
 #endif
