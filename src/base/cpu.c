@@ -83,7 +83,8 @@ static uint64_t found(uint64_t allowed)
 
     if (!__get_cpuid(1, &a, &b1, &c1, &d1) || !bit_of(c1, 27)) return 0; // 27: OSXSAVE
     xcr0 = enabled_state();
-    if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) && a >= 1) __get_cpuid_count(7, 1, &a71, &b, &c, &d);
+    if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) && a >= 1)
+        __get_cpuid_count(7, 1, &a71, &b, &c, &d);
     if ((xcr0 & XCR0_AVX) == XCR0_AVX) {
         if (bit_of(b7, 5) && bit_of(c1, 23)) f |= KI_CPU_AVX2; // c1 23: POPCNT
         if (bit_of(c1, 12)) f |= KI_CPU_FMA;

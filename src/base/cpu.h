@@ -1,8 +1,8 @@
 /* What this processor may run. A feature counts only if the processor has it, the operating system
  * keeps its registers (XGETBV; for AMX the kernel's permission, asked for once) and KITH_CPU allows
- * it. KITH_CPU is a comma list of the words below, each with all that it needs: "avx2" is AVX2 + FMA
- * + F16C, "vnni,amx" everything up to both, "scalar" nothing. Unset or empty allows all; a word that
- * is unknown allows nothing. It changes how fast an answer is, never the answer.
+ * it. KITH_CPU is a comma list of the words below, each with all that it needs: "avx2" is AVX2 +
+ * FMA + F16C, "vnni,amx" everything up to both, "scalar" nothing. Unset or empty allows all; a word
+ * that is unknown allows nothing. It changes how fast an answer is, never the answer.
  */
 #ifndef KI_CPU_H
 #define KI_CPU_H

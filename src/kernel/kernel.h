@@ -2,17 +2,17 @@
  * above calls, and how they are resolved. What does not: types of rows, ids, thresholds' meaning.
  *
  * A slot never allocates, never fails, never branches on the CPU. The plain C version (isa/scalar)
- * defines each slot and fills all of them; the other ISAs override what they do better. The table is
- * resolved once from CPUID and the operating system's word and narrowed by KITH_CPU.
+ * defines each slot and fills all of them; the other ISAs override what they do better. The table
+ * is resolved once from CPUID and the operating system's word and narrowed by KITH_CPU.
  *
  * Shapes of work:
  *   scan    one query x contiguous rows (n = 1: one pair)
  *   gather  one query x rows given by position, prefetched
  *   block   a panel of up to 32 queries x contiguous rows, fused with a threshold filter
  *
- * No alignment is assumed of queries and rows (memcpy or unaligned loads); out, panels, a, b and thr
- * are 64-byte aligned. Nothing is read before the first or after the last byte of what is passed:
- * rows may end at a guard page.
+ * No alignment is assumed of queries and rows (memcpy or unaligned loads); out, panels, a, b and
+ * thr are 64-byte aligned. Nothing is read before the first or after the last byte of what is
+ * passed: rows may end at a guard page.
  */
 #ifndef KI_KERNEL_H
 #define KI_KERNEL_H
@@ -25,16 +25,17 @@
 /* Element type of stored rows. */
 typedef enum ki_type { KI_F32, KI_F16, KI_BF16, KI_I8, KI_U8, KI_BITS, KI_TYPES } ki_type;
 
-/* Operations of scan and gather. The query is float[d] for rows of f32, f16, bf16; int8_t[d] for i8,
- * uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT8 it is a
- * ki_query8 and the rows are u8 scan codes.
+/* Operations of scan and gather. The query is float[d] for rows of f32, f16, bf16; int8_t[d] for
+ * i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT8 it
+ * is a ki_query8 and the rows are u8 scan codes.
  *
  * Results: float for rows of f32, f16, bf16; int32_t for i8, u8, bits and DOT8. TWO results a row
  * (out[2*i], out[2*i+1]) where "two" is said. d <= KITH_MAX_DIM, so int32 sums never overflow.
  *
  * Float error bound, which callers rely on: each sum is over at most d products or differences in
  * some order, each term rounded at most 3 times, so |err| <= (d + 4) * 2^-24 * (sum of |terms|)
- * + d * 2^-149 (gradual underflow; no flush to zero). */
+ * + d * 2^-149 (gradual underflow; no flush to zero). Where the |terms| add up to more than FLT_MAX
+ * the result may be infinite or NaN: a caller that gets no finite number decides by the definition. */
 typedef enum ki_op {
     KI_L2,       /* sum (q-x)^2                        f32 f16 bf16 i8 u8 */
     KI_IP,       /* sum q*x                            f32 f16 bf16 i8 u8 */
@@ -51,8 +52,8 @@ typedef enum ki_op {
 } ki_op;
 
 /* The query of KI_DOT8: a 16-bit integer vector split in two signed bytes, w = 128*hi + lo, lo in
- * -64…63, hi in -127…127. Result: hi . c and lo . c as two int32 a row (out[2*i], out[2*i+1]), so that
- * the caller combines them in a wider type. */
+ * -64…63, hi in -127…127. Result: hi . c and lo . c as two int32 a row (out[2*i], out[2*i+1]), so
+ * that the caller combines them in a wider type. */
 typedef struct ki_query8 {
     const int8_t *hi, *lo; /* [d] each */
 } ki_query8;
@@ -60,10 +61,10 @@ typedef struct ki_query8 {
 /* stride: bytes from row to row, >= the row's bytes. */
 typedef void ki_scan(const void *q, const void *rows, size_t stride, size_t n, size_t d, void *out);
 /* Row i is rows + pos[i] * stride. */
-typedef void ki_gather(const void *q, const void *rows, size_t stride, const uint32_t *pos, size_t n,
-                       size_t d, void *out);
+typedef void ki_gather(const void *q, const void *rows, size_t stride, const uint32_t *pos,
+                       size_t n, size_t d, void *out);
 
-/* ---- many x many ---------------------------------------------------------------------------- */
+/* ---- many x many ----------------------------------------------------------------------------- */
 
 enum { KI_PANEL = 32, KI_LANES = 16 }; /* queries of a panel; of each of its halves */
 
@@ -74,11 +75,13 @@ enum { KI_PANEL = 32, KI_LANES = 16 }; /* queries of a panel; of each of its hal
 typedef enum ki_block_op {
     KI_BLOCK_DOT_U8,  /* int32 sum of u8 row x s8 query  */
     KI_BLOCK_DOT_I8,  /* int32 sum of i8 row x s8 query  */
-    KI_BLOCK_DOT_F32, /* float sum of f32 row x f32 query; |err| <= (d+4) 2^-24 sum|terms| + d 2^-149 */
+    KI_BLOCK_DOT_F32, /* float sum of f32 row x f32 query;
+                         |err| <= (d+4) 2^-24 sum|terms| + d 2^-149 */
     KI_BLOCK_L2_F32,  /* float sum (q-x)^2, f32          */
     KI_BLOCK_L1_F32,  /* float sum |q-x|, f32            */
-    KI_BLOCK_DOT_BF16, /* float sum of bf16 row x bf16 query; denormals may be flushed, in inputs and
-                          sums: |err| <= (d+4) 2^-24 sum|terms| + 2 d 2^-126 (1 + max|q| + max|x|) */
+    KI_BLOCK_DOT_BF16, /* float sum of bf16 row x bf16 query; denormals may be flushed, in inputs
+                          and sums: |err| <= (d+4) 2^-24 sum|terms|
+                                             + 2 d 2^-126 (1 + max|q| + max|x|) */
     KI_BLOCK_HAMMING, /* int32 bits that differ          */
     KI_BLOCK_ANDS,    /* int32 bits in both              */
     KI_BLOCK_OPS
@@ -110,13 +113,15 @@ typedef size_t ki_block_fn(ki_block *job);
 enum { KI_ROW_TILE = 32, KI_HITS_MIN = 2 * KI_ROW_TILE * KI_PANEL };
 
 /* Layout of a panel, the same for every ISA: two halves of 16 queries; a half is lines of 64 bytes,
- * line g holds for each of its 16 queries 4 bytes: the g-th 4 bytes of that query (4 x s8, 2 x bf16,
- * 1 x f32, 32 bits). Lines are padded with zeros to a multiple of 16; missing queries are zero. */
+ * line g holds for each of its 16 queries 4 bytes: the g-th 4 bytes of that query (4 x s8, 2 x
+ * bf16, 1 x f32, 32 bits). Lines are padded with zeros to a multiple of 16; missing queries are
+ * zero. */
 size_t ki_panel_bytes(size_t row_bytes); /* both halves */
-/* queries: nq rows of row_bytes bytes each, stride apart. panel: ki_panel_bytes, 64-byte aligned. */
+/* queries: nq rows of row_bytes bytes each, stride apart. panel: ki_panel_bytes, 64-byte
+ * aligned. */
 void ki_pack_panel(const void *queries, size_t stride, size_t nq, size_t row_bytes, void *panel);
 
-/* ---- conversions and checks -------------------------------------------------------------------- */
+/* ---- conversions and checks ------------------------------------------------------------------ */
 
 typedef struct ki_kernels {
     ki_scan *scan[KI_OPS][KI_TYPES];
@@ -140,22 +145,22 @@ typedef struct ki_kernels {
 /* The table in use, resolved at the first call (thread-safe); never changes afterwards. */
 const ki_kernels *ki_kernels_get(void);
 
-/* ---- ISAs: for tests, benches and kith_list ------------------------------------------------------ */
+/* ---- ISAs: for tests, benches and kith_list -------------------------------------------------- */
 
 typedef struct ki_isa {
     const char *name;
     uint64_t needs;               /* KI_CPU_* of base/cpu.h */
     void (*fill)(ki_kernels *k);  /* sets the slots this ISA has, leaves the others */
 } ki_isa;
-/* The i-th ISA this build knows, best last ("scalar" is 0); NULL after the last. Whether the CPU runs
- * it: (isa->needs & ~ki_cpu_features()) == 0. */
+/* The i-th ISA this build knows, best last ("scalar" is 0); NULL after the last. Whether the CPU
+ * runs it: (isa->needs & ~ki_cpu_features()) == 0. */
 const ki_isa *ki_isa_at(size_t i);
 /* The table made of scalar and of each ISA that `features` allow, in order. */
 void ki_kernels_resolve(uint64_t features, ki_kernels *out);
 /* Which ISA's function a slot of the table in use is; "?" if none. */
 const char *ki_kernels_origin(const void *slot_address, const ki_kernels *k);
 
-/* ---- metrics and their definition ------------------------------------------------------------------ */
+/* ---- metrics and their definition ------------------------------------------------------------ */
 
 typedef struct ki_metric {
     kith_metric id;

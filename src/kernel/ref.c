@@ -1,5 +1,5 @@
-/* The metrics' definition: canonical keys in double, summed in index order, no fused operation. Every
- * answer of the library comes from here or is proven equal to what would.
+/* The metrics' definition: canonical keys in double, summed in index order, no fused operation.
+ * Every answer of the library comes from here or is proven equal to what would.
  *
  * Differences, products and squares of floats are exact or nearly so in double, so the only freedom
  * is the order of the additions: that is why the loops are plain and this file is never compiled

@@ -1,13 +1,13 @@
-/* Plain C: the definition of every slot for one query, of the conversions and of the checks. It fills
- * them all, so that any machine answers, and it is what the other ISAs are tested against. Sums of
- * floats run in double and are rounded once.
+/* Plain C: the definition of every slot for one query, of the conversions and of the checks. It
+ * fills them all, so that any machine answers, and it is what the other ISAs are tested against.
+ * Sums of floats run in double and are rounded once.
  */
 #include <math.h>
 #include <string.h>
 
 #include "kernel/isa/isa.h"
 
-/* ---- components ------------------------------------------------------------------------------------ */
+/* ---- components ------------------------------------------------------------------------------ */
 
 static uint32_t bits_of(float v)
 {
@@ -71,7 +71,7 @@ static int32_t ones(unsigned byte)
     return (int32_t)((byte + (byte >> 4)) & 0x0f);
 }
 
-/* ---- one row ------------------------------------------------------------------------------------------ */
+/* ---- one row --------------------------------------------------------------------------------- */
 
 /* A pair writes its one or two results as 4 bytes each. a is the query's component, b the row's. */
 typedef void pair_fn(const void *q, const uint8_t *x, size_t d, uint8_t *out);
@@ -170,7 +170,7 @@ static void pair_dot8_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out
 }
 SLOTS(dot8, u8, 2)
 
-/* ---- conversions ------------------------------------------------------------------------------------------ */
+/* ---- conversions ----------------------------------------------------------------------------- */
 
 #define TO_FLOAT(type)                                                                             \
     static void f32_from_##type(const void *src, size_t n, float *out)                             \
@@ -217,7 +217,7 @@ static uint16_t to_bf16(float v)
 FROM_FLOAT(f16)
 FROM_FLOAT(bf16)
 
-/* ---- checks and sums ---------------------------------------------------------------------------------------- */
+/* ---- checks and sums ------------------------------------------------------------------------- */
 
 static size_t find_nonfinite(const void *src, size_t n)
 {
@@ -252,7 +252,7 @@ static size_t find_noninteger(const void *src, size_t n, float lo, float hi)
 SUMS(u8)
 SUMS(i8)
 
-/* ---- slots ------------------------------------------------------------------------------------------------------ */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 #define SET(OP, op, TYPE, type)                                                                    \
     k->scan[KI_##OP][KI_##TYPE] = scan_##op##_##type;                                              \

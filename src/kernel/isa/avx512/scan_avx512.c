@@ -1,0 +1,67 @@
+/* AVX-512 without VNNI: integer products by way of 16-bit lanes, bit counts by table. */
+#include "kernel/isa/ops_avx512.h"
+
+/* Unpacking mixes the order of bytes, the same way in both operands. */
+#define LO_U(x) _mm512_unpacklo_epi8(x, _mm512_setzero_si512())
+#define HI_U(x) _mm512_unpackhi_epi8(x, _mm512_setzero_si512())
+#define LO_S(x) _mm512_srai_epi16(_mm512_unpacklo_epi8(x, x), 8)
+#define HI_S(x) _mm512_srai_epi16(_mm512_unpackhi_epi8(x, x), 8)
+
+KI_INLINE W madd2(W a, __m512i q, __m512i x, __m512i q2, __m512i x2)
+{
+    const __m512i two = _mm512_add_epi32(_mm512_madd_epi16(q, x), _mm512_madd_epi16(q2, x2));
+    return _mm512_add_epi32(a, two);
+}
+
+KI_INLINE W w_square(W a, B t)
+{
+    return madd2(a, LO_U(t), LO_U(t), HI_U(t), HI_U(t));
+}
+
+KI_INLINE W w_dot_uu(W a, B q, B x)
+{
+    return madd2(a, LO_U(q), LO_U(x), HI_U(q), HI_U(x));
+}
+
+KI_INLINE W w_dot_ss(W a, B q, B x)
+{
+    return madd2(a, LO_S(q), LO_S(x), HI_S(q), HI_S(x));
+}
+
+KI_INLINE W w_dot_us(W a, B u, B s)
+{
+    return madd2(a, LO_U(u), LO_S(s), HI_U(u), HI_S(s));
+}
+
+/* Ones times pairs of signed bytes stay within 16 bits. */
+KI_INLINE W w_sum_s(W a, B x)
+{
+    const __m512i pairs = _mm512_maddubs_epi16(_mm512_set1_epi8(1), x);
+    return _mm512_add_epi32(a, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+
+enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
+
+/* Mula, Kurz, Lemire: Faster population counts using AVX2 instructions (2016), section 3.1. */
+KI_INLINE W w_bits(W a, B t)
+{
+    const __m512i of = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i low = _mm512_set1_epi8(15);
+    const __m512i lo = _mm512_shuffle_epi8(of, _mm512_and_si512(t, low));
+    const __m512i hi = _mm512_shuffle_epi8(of, _mm512_and_si512(_mm512_srli_epi16(t, 4), low));
+    return w_sum_u(a, _mm512_add_epi8(lo, hi));
+}
+
+#include "kernel/scan_float.kern.h"
+#include "kernel/scan_byte.kern.h"
+#include "kernel/scan_bits.kern.h"
+#include "kernel/convert.kern.h"
+
+void ki_fill_scan_avx512(ki_kernels *k)
+{
+    fill_float(k);
+    fill_bytes(k);
+    fill_bits(k);
+    fill_convert(k);
+}

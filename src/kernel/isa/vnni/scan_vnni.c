@@ -1,0 +1,41 @@
+/* AVX512_VNNI: products of bytes summed four at a time in one instruction, which takes one operand
+ * unsigned and one signed. Rows or queries of the other kind are shifted by 128, which adds 128
+ * times the sum of the query to each product, taken off again once a row. */
+#include "kernel/isa/ops_avx512.h"
+
+KI_INLINE W w_dot_us(W a, B u, B s)
+{
+    return _mm512_dpbusd_epi32(a, u, s);
+}
+
+KI_INLINE W w_dot_uu(W a, B q, B x)
+{
+    return _mm512_dpbusd_epi32(a, q, b_flip(x)); // q * (x - 128)
+}
+
+KI_INLINE W w_dot_ss(W a, B q, B x)
+{
+    return _mm512_dpbusd_epi32(a, b_flip(x), q); // (x + 128) * q
+}
+
+enum { BIAS_UU = 128, BIAS_SS = -128, BIAS_US = 0 };
+
+KI_INLINE W w_sum_s(W a, B x)
+{
+    return _mm512_dpbusd_epi32(a, _mm512_set1_epi8(1), x);
+}
+
+/* A square of 0…255 has no signed factor: 16-bit lanes, two products at a time. */
+KI_INLINE W w_square(W a, B t)
+{
+    const __m512i lo = _mm512_unpacklo_epi8(t, _mm512_setzero_si512());
+    const __m512i hi = _mm512_unpackhi_epi8(t, _mm512_setzero_si512());
+    return _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(a, lo, lo), hi, hi);
+}
+
+#include "kernel/scan_byte.kern.h"
+
+void ki_fill_scan_vnni(ki_kernels *k)
+{
+    fill_bytes(k);
+}

@@ -1,0 +1,89 @@
+/* One query against rows: the walk over rows, shared by all slots of scan and gather. What is done
+ * with a row lies in scan_float.kern.h and scan_byte.kern.h, in vectors in isa/ops_<name>.h.
+ *
+ * Rows are taken four at a time, a "tile": four chains of additions hide each other's latency, a
+ * vector of the query is loaded once for four rows, and four horizontal sums become one transposed
+ * one. A tile takes its rows from anywhere, so the same code serves
+ *   scan    four read streams, a quarter of the rows each: one core gets 10-40 % more out of memory
+ *           from several streams than from one (more pages are open, more prefetchers run);
+ *   gather  four positions, with later rows prefetched.
+ * What is missing to four rows is filled up with repeated ones: their result is written twice.
+ */
+#ifndef KI_SCAN_KERN_H
+#define KI_SCAN_KERN_H
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "kernel/isa/isa.h"
+
+enum { TILE = 4 };
+
+/* The query as a tile sees it: its components, a second row of components (DOT8) and what is added
+ * to each result because it depends on the query alone. */
+typedef struct query {
+    const uint8_t *q, *q2;
+    int32_t bias, bias2;
+} query;
+
+/* Writes one or two 4-byte results of each of four rows of len components (or bytes). */
+typedef void tile_fn(const query *k, const uint8_t *const *p, size_t len, uint8_t *out);
+
+/* width: results of a row. Stream s begins at row s * (n - part) / 3, so the last ends with row n
+ * and neighbours overlap by a row when n is no multiple of four: no remainder is left over. */
+KI_INLINE void scan_tiles(tile_fn *tile, size_t width, const query *k, const void *rows,
+                          size_t stride, size_t n, size_t len, void *out)
+{
+    const size_t size = 4 * width, part = (n + TILE - 1) / TILE;
+    uint8_t sums[TILE * 8];
+    const uint8_t *p[TILE];
+    uint8_t *to[TILE];
+
+    for (size_t s = 0; s < TILE; s++) {
+        const size_t begin = s * (n - part) / (TILE - 1);
+        p[s] = (const uint8_t *)rows + begin * stride;
+        to[s] = (uint8_t *)out + begin * size;
+    }
+    for (size_t i = 0; i < part; i++) {
+        tile(k, p, len, sums);
+        for (size_t s = 0; s < TILE; s++) {
+            memcpy(to[s], sums + s * size, size);
+            to[s] += size;
+            p[s] += stride;
+        }
+    }
+}
+
+/* Rows in flight: about 4 KiB, 4 to 32 rows ahead of use; of a long row the head, whose use sets
+ * off the processor's own prefetching. */
+enum { AHEAD_BYTES = 4096, AHEAD_MIN = 4, AHEAD_MAX = 32, LINE = 64, LINES_MAX = 16 };
+
+KI_INLINE void prefetch_row(const uint8_t *row, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += LINE) KI_PREFETCH_L2(row + at);
+    KI_PREFETCH_L2(row + bytes);
+}
+
+KI_INLINE void gather_tiles(tile_fn *tile, size_t width, const query *k, const void *rows,
+                            size_t stride, const uint32_t *pos, size_t n, size_t row_bytes,
+                            size_t len, void *out)
+{
+    const size_t size = 4 * width;
+    const size_t bytes = row_bytes <= LINE * LINES_MAX ? row_bytes - 1 : LINE * LINES_MAX - 1;
+    size_t ahead = AHEAD_BYTES / (bytes + 1), next = 0;
+    uint8_t sums[TILE * 8];
+    const uint8_t *p[TILE];
+
+    ahead = ahead < AHEAD_MIN ? AHEAD_MIN : ahead > AHEAD_MAX ? AHEAD_MAX : ahead;
+    for (size_t i = 0; i < n; i += TILE) {
+        for (; next < n && next < i + TILE + ahead; next++)
+            prefetch_row((const uint8_t *)rows + pos[next] * stride, bytes);
+        for (size_t s = 0; s < TILE; s++)
+            p[s] = (const uint8_t *)rows + pos[i + s < n ? i + s : n - 1] * stride;
+        tile(k, p, len, sums);
+        for (size_t s = 0; s < TILE; s++)
+            memcpy((uint8_t *)out + (i + s < n ? i + s : n - 1) * size, sums + s * size, size);
+    }
+}
+
+#endif

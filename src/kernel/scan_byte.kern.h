@@ -1,0 +1,154 @@
+/* Rows of i8 and u8, exact in int32. Beyond what scan_int.kern.h names, an ISA's ops.h says:
+ *   b_flip(x)          x with each top bit flipped: signed order to unsigned order
+ *   b_absdiff(q, x)    |q - x| of unsigned bytes; b_abs(x): |x| of signed ones, as unsigned
+ *   w_sum_u, w_sum_s(a, x)   a + the bytes of x, unsigned or signed
+ *   w_square(a, t)     a + the squares of the unsigned bytes of t
+ *   w_dot_uu, w_dot_ss(a, q, x)   a + products of unsigned, of signed bytes
+ *   w_dot_us(a, u, s)             a + products of unsigned with signed bytes
+ *   BIAS_UU BIAS_SS BIAS_US       a dot product may leave out BIAS times the sum of the query's
+ * bytes
+ *                                 (of s in `us`), which is added here once a row; or 0
+ */
+#include "kernel/scan_int.kern.h"
+
+KI_INLINE W step_l2_u8(W a, B q, B x)
+{
+    return w_square(a, b_absdiff(q, x));
+}
+
+KI_INLINE W step_l2_i8(W a, B q, B x)
+{
+    return w_square(a, b_absdiff(b_flip(q), b_flip(x)));
+}
+
+KI_INLINE W step_l1_u8(W a, B q, B x)
+{
+    return w_sum_u(a, b_absdiff(q, x));
+}
+
+KI_INLINE W step_l1_i8(W a, B q, B x)
+{
+    return w_sum_u(a, b_absdiff(b_flip(q), b_flip(x)));
+}
+
+KI_INLINE W step_dot8(W a, B w, B x)
+{
+    return w_dot_us(a, x, w);
+}
+
+KI_INLINE W step_square_u8(W a, B q, B x)
+{
+    (void)q;
+    return w_square(a, x);
+}
+
+KI_INLINE W step_square_i8(W a, B q, B x)
+{
+    (void)q;
+    return w_square(a, b_abs(x));
+}
+
+KI_INLINE W step_sum_u8(W a, B q, B x)
+{
+    (void)q;
+    return w_sum_u(a, x);
+}
+
+KI_INLINE W step_sum_i8(W a, B q, B x)
+{
+    (void)q;
+    return w_sum_s(a, x);
+}
+
+TILE_INT1(l2, u8, step_l2_u8)
+TILE_INT1(l2, i8, step_l2_i8)
+TILE_INT1(ip, u8, w_dot_uu)
+TILE_INT1(ip, i8, w_dot_ss)
+TILE_INT2(dot2, u8, w_dot_uu, step_square_u8)
+TILE_INT2(dot2, i8, w_dot_ss, step_square_i8)
+TILE_INT1(l1, u8, step_l1_u8)
+TILE_INT1(l1, i8, step_l1_i8)
+TILE_INT2(dot8, u8, step_dot8, step_dot8)
+TILE_INT2(sums, u8, step_sum_u8, step_square_u8)
+TILE_INT2(sums, i8, step_sum_i8, step_square_i8)
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
+KI_INLINE int32_t signed_sum(const int8_t *q, size_t d)
+{
+    int32_t s = 0;
+    for (size_t i = 0; i < d; i++) s += q[i];
+    return s;
+}
+
+KI_INLINE query query_uu(const void *q, size_t d)
+{
+    const uint8_t *u = q;
+    int32_t s = 0;
+    if (BIAS_UU)
+        for (size_t i = 0; i < d; i++) s += u[i];
+    return (query){.q = q, .q2 = q, .bias = BIAS_UU * s};
+}
+
+KI_INLINE query query_ss(const void *q, size_t d)
+{
+    return (query){.q = q, .q2 = q, .bias = BIAS_SS ? BIAS_SS * signed_sum(q, d) : 0};
+}
+
+KI_INLINE query query_dot8(const void *q, size_t d)
+{
+    const ki_query8 *w = q;
+    return (query){.q = (const uint8_t *)w->hi,
+                   .q2 = (const uint8_t *)w->lo,
+                   .bias = BIAS_US ? BIAS_US * signed_sum(w->hi, d) : 0,
+                   .bias2 = BIAS_US ? BIAS_US * signed_sum(w->lo, d) : 0};
+}
+
+KI_INLINE size_t bytes_of(size_t d)
+{
+    return d;
+}
+
+SLOTS_INT(l2, u8, 1, plain_query, bytes_of)
+SLOTS_INT(l2, i8, 1, plain_query, bytes_of)
+SLOTS_INT(ip, u8, 1, query_uu, bytes_of)
+SLOTS_INT(ip, i8, 1, query_ss, bytes_of)
+SLOTS_INT(dot2, u8, 2, query_uu, bytes_of)
+SLOTS_INT(dot2, i8, 2, query_ss, bytes_of)
+SLOTS_INT(l1, u8, 1, plain_query, bytes_of)
+SLOTS_INT(l1, i8, 1, plain_query, bytes_of)
+SLOTS_INT(dot8, u8, 2, query_dot8, bytes_of)
+
+/* Sums of a row need no query; the first row stands in for the one that the tile loads. */
+static void sums_u8(const void *rows, size_t stride, size_t n, size_t d, int32_t *out)
+{
+    const query k = plain_query(rows, d);
+    scan_tiles(tile_sums_u8, 2, &k, rows, stride, n, d, out);
+}
+
+static void sums_i8(const void *rows, size_t stride, size_t n, size_t d, int32_t *out)
+{
+    const query k = plain_query(rows, d);
+    scan_tiles(tile_sums_i8, 2, &k, rows, stride, n, d, out);
+}
+
+#define SET(OP, op, TYPE, type)                                                                    \
+    k->scan[KI_##OP][KI_##TYPE] = scan_##op##_##type;                                              \
+    k->gather[KI_##OP][KI_##TYPE] = gather_##op##_##type;
+
+static void fill_bytes(ki_kernels *k)
+{
+    SET(L2, l2, U8, u8)
+    SET(L2, l2, I8, i8)
+    SET(IP, ip, U8, u8)
+    SET(IP, ip, I8, i8)
+    SET(DOT2, dot2, U8, u8)
+    SET(DOT2, dot2, I8, i8)
+    SET(L1, l1, U8, u8)
+    SET(L1, l1, I8, i8)
+    SET(DOT8, dot8, U8, u8)
+    k->sums_u8 = sums_u8;
+    k->sums_i8 = sums_i8;
+}
+
+#undef SET

@@ -1,0 +1,79 @@
+/* Tiles of rows of bytes with int32 results, for scan_byte.kern.h and scan_bits.kern.h. An ISA's
+* ops file says, before this is included:
+ *   B, BLEN                 a vector of BLEN bytes; W, a vector of int32 sums
+ *   b_load(p), b_part(p, n) BLEN bytes; the first n < BLEN, zeros behind, reads no further
+ *   w_zero, w_sum4(a[4])    I, the four horizontal sums; i_add(I, int32)
+ *   i_put1(out, I), i_put2(out, I, I)   store 4 results, or 8 interleaved
+ */
+#ifndef KI_SCAN_INT_KERN_H
+#define KI_SCAN_INT_KERN_H
+
+#include "kernel/scan.kern.h"
+
+/* step(a, q, x): what one pair of vectors adds; zero bytes in both add nothing. */
+#define TILE_INT1(op, type, step)                                                                  \
+    KI_INLINE void tile_##op##_##type(const query *k, const uint8_t *const *p, size_t len,         \
+                                      uint8_t *out)                                                \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        W a[TILE];                                                                                 \
+        for (int r = 0; r < TILE; r++) a[r] = w_zero();                                            \
+        for (; i + BLEN <= len; i += BLEN) {                                                       \
+            const B y = b_load(k->q + i);                                                          \
+            for (int r = 0; r < TILE; r++) a[r] = step(a[r], y, b_load(p[r] + i));                 \
+        }                                                                                          \
+        if (i < len) {                                                                             \
+            const B y = b_part(k->q + i, len - i);                                                 \
+            for (int r = 0; r < TILE; r++) a[r] = step(a[r], y, b_part(p[r] + i, len - i));        \
+        }                                                                                          \
+        i_put1(out, i_add(w_sum4(a), k->bias));                                                    \
+    }
+
+#define TILE_INT2(op, type, step, step2)                                                           \
+    KI_INLINE void tile_##op##_##type(const query *k, const uint8_t *const *p, size_t len,         \
+                                      uint8_t *out)                                                \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        W a[TILE], b[TILE];                                                                        \
+        for (int r = 0; r < TILE; r++) a[r] = b[r] = w_zero();                                     \
+        for (; i + BLEN <= len; i += BLEN) {                                                       \
+            const B y = b_load(k->q + i), z = b_load(k->q2 + i);                                   \
+            for (int r = 0; r < TILE; r++) {                                                       \
+                const B x = b_load(p[r] + i);                                                      \
+                a[r] = step(a[r], y, x);                                                           \
+                b[r] = step2(b[r], z, x);                                                          \
+            }                                                                                      \
+        }                                                                                          \
+        if (i < len) {                                                                             \
+            const B y = b_part(k->q + i, len - i), z = b_part(k->q2 + i, len - i);                 \
+            for (int r = 0; r < TILE; r++) {                                                       \
+                const B x = b_part(p[r] + i, len - i);                                             \
+                a[r] = step(a[r], y, x);                                                           \
+                b[r] = step2(b[r], z, x);                                                          \
+            }                                                                                      \
+        }                                                                                          \
+        i_put2(out, i_add(w_sum4(a), k->bias), i_add(w_sum4(b), k->bias2));                        \
+    }
+
+/* make(q, d): the tile's view of the query; len(d): bytes of a row. */
+#define SLOTS_INT(op, type, width, make, len)                                                      \
+    static void scan_##op##_##type(const void *q, const void *rows, size_t stride, size_t n,       \
+                                   size_t d, void *out)                                            \
+    {                                                                                              \
+        const query k = make(q, d);                                                                \
+        scan_tiles(tile_##op##_##type, width, &k, rows, stride, n, len(d), out);                   \
+    }                                                                                              \
+    static void gather_##op##_##type(const void *q, const void *rows, size_t stride,               \
+                                     const uint32_t *pos, size_t n, size_t d, void *out)           \
+    {                                                                                              \
+        const query k = make(q, d);                                                                \
+        gather_tiles(tile_##op##_##type, width, &k, rows, stride, pos, n, len(d), len(d), out);    \
+    }
+
+KI_INLINE query plain_query(const void *q, size_t d)
+{
+    (void)d;
+    return (query){.q = q, .q2 = q};
+}
+
+#endif
