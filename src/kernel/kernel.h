@@ -34,8 +34,8 @@ typedef enum ki_type { KI_F32, KI_F16, KI_BF16, KI_I8, KI_U8, KI_BITS, KI_TYPES 
  *
  * Float error bound, which callers rely on: each sum is over at most d products or differences in
  * some order, each term rounded at most 3 times, so |err| <= (d + 4) * 2^-24 * (sum of |terms|)
- * + d * 2^-149 (gradual underflow; no flush to zero). Where the |terms| add up to more than FLT_MAX
- * the result may be infinite or NaN: a caller that gets no finite number decides by the definition. */
+ * + d * 2^-149 (gradual underflow; no flush to zero). Where the |terms| add up to more than
+ * FLT_MAX the result may be infinite or NaN: such a caller decides by the definition. */
 typedef enum ki_op {
     KI_L2,       /* sum (q-x)^2                        f32 f16 bf16 i8 u8 */
     KI_IP,       /* sum q*x                            f32 f16 bf16 i8 u8 */

@@ -1,0 +1,61 @@
+/* NEON without the dot-product instructions: products of bytes in 16 bits, added in pairs. */
+#include "kernel/isa/ops_neon.h"
+
+KI_INLINE int8x16_t sign(B x)
+{
+    return vreinterpretq_s8_u8(x);
+}
+
+KI_INLINE W w_sum_u(W a, B x)
+{
+    return vpadalq_u16(a, vpaddlq_u8(x));
+}
+
+KI_INLINE W w_sum_s(W a, B x)
+{
+    return vreinterpretq_u32_s32(vpadalq_s16(vreinterpretq_s32_u32(a), vpaddlq_s8(sign(x))));
+}
+
+KI_INLINE W w_dot_uu(W a, B q, B x)
+{
+    a = vpadalq_u16(a, vmull_u8(vget_low_u8(q), vget_low_u8(x)));
+    return vpadalq_u16(a, vmull_high_u8(q, x));
+}
+
+KI_INLINE W w_square(W a, B t)
+{
+    return w_dot_uu(a, t, t);
+}
+
+KI_INLINE W w_dot_ss(W a, B q, B x)
+{
+    int32x4_t s = vreinterpretq_s32_u32(a);
+    s = vpadalq_s16(s, vmull_s8(vget_low_s8(sign(q)), vget_low_s8(sign(x))));
+    s = vpadalq_s16(s, vmull_high_s8(sign(q), sign(x)));
+    return vreinterpretq_u32_s32(s);
+}
+
+/* 255 * 127 fits into 16 signed bits, and so does -128 * 255; two of them do not. */
+KI_INLINE W w_dot_us(W a, B u, B s)
+{
+    const int16x8_t lo = vmulq_s16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(u))),
+                                   vmovl_s8(vget_low_s8(sign(s))));
+    const int16x8_t hi =
+        vmulq_s16(vreinterpretq_s16_u16(vmovl_high_u8(u)), vmovl_high_s8(sign(s)));
+    return vreinterpretq_u32_s32(vpadalq_s16(vpadalq_s16(vreinterpretq_s32_u32(a), lo), hi));
+}
+
+enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
+
+#include "kernel/scan_float.kern.h"
+#include "kernel/scan_byte.kern.h"
+#include "kernel/scan_bits.kern.h"
+#include "kernel/convert.kern.h"
+
+void ki_fill_scan_neon(ki_kernels *k)
+{
+    fill_float(k);
+    fill_bytes(k);
+    fill_bits(k);
+    fill_convert(k);
+}

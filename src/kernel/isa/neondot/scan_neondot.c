@@ -1,0 +1,44 @@
+/* The dot-product instructions of ARMv8.2: four products of bytes, both unsigned or both signed. A
+ * mixed product takes the unsigned byte as signed, less 128, which takes 128 times the sum of the
+ * query off the sum; it is added again once a row. */
+#include "kernel/isa/ops_neon.h"
+
+KI_INLINE W w_dot_uu(W a, B q, B x)
+{
+    return vdotq_u32(a, q, x);
+}
+
+KI_INLINE W w_dot_ss(W a, B q, B x)
+{
+    return vreinterpretq_u32_s32(vdotq_s32(vreinterpretq_s32_u32(a), vreinterpretq_s8_u8(q),
+                                           vreinterpretq_s8_u8(x)));
+}
+
+KI_INLINE W w_dot_us(W a, B u, B s)
+{
+    return w_dot_ss(a, b_flip(u), s);
+}
+
+enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 128 };
+
+KI_INLINE W w_sum_u(W a, B x)
+{
+    return w_dot_uu(a, x, vdupq_n_u8(1));
+}
+
+KI_INLINE W w_sum_s(W a, B x)
+{
+    return w_dot_ss(a, x, vdupq_n_u8(1));
+}
+
+KI_INLINE W w_square(W a, B t)
+{
+    return w_dot_uu(a, t, t);
+}
+
+#include "kernel/scan_byte.kern.h"
+
+void ki_fill_scan_neondot(ki_kernels *k)
+{
+    fill_bytes(k);
+}
