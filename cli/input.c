@@ -1,0 +1,321 @@
+/* Opening inputs, and rows with ids and labels from elsewhere laid over them. */
+#include "input.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "output.h"
+#include "read_csv.h"
+#include "read_hdf5.h"
+
+const option column_options[] = {
+    {"vector-column", "COLUMNS",
+     "CSV: the columns of the vector by name or number, as 3, 2-129, x,y,z or f0-f99; one column may "
+     "hold an array [0.5,1] (default: the array, or every numeric column that is no id or label)",
+     0},
+    {"id-column", "COLUMN", "CSV: the column of the ids (default: one named id; none: no ids)", 0},
+    {"label-column", "COLUMN", "CSV: the column of the labels (default: one named label; none)", 0},
+    {"delimiter", "TEXT",
+     "CSV: what separates columns: one character, \\t, or several as :: (then quotes mean nothing; "
+     "default: a tab in .tsv, else a comma)",
+     0},
+    {"no-header", NULL, "CSV: the first line is data, columns have only numbers", 0},
+    {"no-quotes", NULL, "CSV: a quote is a letter like any other", 0},
+    {"encoding", "NAME", "CSV: utf-8 (default) or latin1", 0},
+    {NULL, NULL, NULL, 0},
+};
+
+const option join_options[] = {
+    {"ids", "FILE", "ids of the rows: integers one a line, or an .npy", 0},
+    {"labels", "FILE",
+     "labels of the rows: one a line, an .npy of strings, or a CSV or TSV file with an id and a label "
+     "a line, in any order",
+     0},
+    {"labels-id-column", "COLUMN",
+     "labels from CSV: the column of the id (default: one named id, else the first; none: labels are "
+     "in the order of the rows)",
+     0},
+    {"labels-column", "COLUMN",
+     "labels from CSV: the column of the label (default: one named label, else the second)", 0},
+    {"labels-delimiter", "TEXT", "labels from CSV: as --delimiter", 0},
+    {"labels-no-header", NULL, "labels from CSV: as --no-header", 0},
+    {NULL, NULL, NULL, 0},
+};
+
+const option query_options[] = {
+    {"query-id", "COLUMN", "CSV queries: the column of their ids (default: one named id)", 0},
+    {NULL, NULL, NULL, 0},
+};
+
+/* ---- which reader ------------------------------------------------------------------------------- */
+
+static int has_ending(const char *path, const char *const *endings)
+{
+    const size_t n = strlen(path);
+
+    for (; *endings != NULL; endings++) {
+        const size_t m = strlen(*endings);
+        if (n > m && strcasecmp(path + n - m, *endings) == 0) return 1;
+    }
+    return 0;
+}
+
+static int is_csv(const char *path)
+{
+    static const char *const endings[] = {".csv", ".tsv", ".tab", ".dat", ".txt", NULL};
+
+    return strcmp(path, "-") == 0 || has_ending(path, endings);
+}
+
+static int is_hdf5(const char *path)
+{
+    static const char *const endings[] = {".hdf5", ".h5", ".hdf", NULL};
+    const char *hash = strrchr(path, '#');
+    char file[512];
+
+    snprintf(file, sizeof file, "%.*s", hash != NULL ? (int)(hash - path) : 511, path);
+    return has_ending(file, endings);
+}
+
+static kith_status open_hdf5(const char *path, kith_source *out)
+{
+#if defined(KITH_HAVE_HDF5)
+    return hdf5_source_open(path, out);
+#else
+    (void)out;
+    return fail(KITH_UNSUPPORTED, "%s: this kith was built without HDF5 (make HDF5=1)", path);
+#endif
+}
+
+static kith_status open_vectors(const char *path, input_role role, const arguments *a,
+                                const kith_host *host, kith_source *out)
+{
+    const char *delimiter = given_text(a, "delimiter");
+    const csv_layout layout = {
+        {delimiter, given_text(a, "encoding"), given_flag(a, "no-header"),
+         given_flag(a, "no-quotes")},
+        given_text(a, "vector-column"),
+        role == INPUT_QUERIES ? given_text(a, "query-id") : given_text(a, "id-column"),
+        role == INPUT_QUERIES ? "none" : given_text(a, "label-column"),
+    };
+
+    if (is_hdf5(path)) return open_hdf5(path, out);
+    if (is_csv(path) || delimiter != NULL) return csv_source_open(path, &layout, out);
+    return kith_source_open(path, host, out);
+}
+
+/* ---- ids and labels from other files ------------------------------------------------------------ */
+
+typedef struct named {
+    int64_t id;
+    char *label; /* owned */
+} named;
+
+typedef struct joined {
+    kith_source inner;
+    const char *path, *ids_path, *labels_path; /* borrowed, for sentences */
+    int64_t *ids;
+    char **labels;
+    named *table;      /* labels by id, ascending */
+    const char **lent; /* labels of the last batch */
+    size_t n_ids, n_labels, n_table, table_cap, lent_cap;
+    uint64_t at, unlabelled;
+    input_role role;
+    int by_row; /* the labels file has no ids: its i-th label is row i's */
+} joined;
+
+static int by_id(const void *a, const void *b)
+{
+    const int64_t x = ((const named *)a)->id, y = ((const named *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
+static void close_joined(void *ctx)
+{
+    joined *j = ctx;
+
+    if (j == NULL) return;
+    if (j->inner.close != NULL) j->inner.close(j->inner.ctx);
+    if (j->ids != NULL) kith_ids_free(j->ids, j->n_ids, NULL);
+    if (j->labels != NULL) kith_labels_free(j->labels, j->n_labels, NULL);
+    for (size_t i = 0; i < j->n_table; i++) free(j->table[i].label);
+    free(j->table);
+    free(j->lent);
+    free(j);
+}
+
+static const char *label_of(joined *j, const int64_t *ids, size_t i)
+{
+    const named key = {ids != NULL && !j->by_row ? ids[i] : (int64_t)(j->at + i), NULL};
+    const named *found = j->n_table > 0
+                             ? bsearch(&key, j->table, j->n_table, sizeof key, by_id)
+                             : NULL;
+
+    if (found == NULL) j->unlabelled++;
+    return found != NULL ? found->label : NULL;
+}
+
+/* Fewer or more of them than rows would shift every answer. */
+static kith_status check_count(const joined *j, const char *what, const char *path, size_t have,
+                               uint64_t rows, int ended)
+{
+    if (have >= rows && (!ended || have == rows)) return KITH_OK;
+    return fail(KITH_BAD_ARG, "%s has %zu %s, %s has %s%llu rows", path, have, what, j->path,
+                ended ? "" : "at least ", (unsigned long long)rows);
+}
+
+static kith_status join_batch(joined *j, kith_batch *out)
+{
+    const size_t n = out->rows.n;
+
+    if (j->ids != NULL) out->ids = j->ids + j->at;
+    if (j->labels != NULL) {
+        if (!array_grow(&j->lent, &j->lent_cap, n, sizeof *j->lent)) return KITH_NO_MEMORY;
+        for (size_t i = 0; i < n; i++)
+            j->lent[i] = *j->labels[j->at + i] != '\0' ? j->labels[j->at + i] : NULL;
+        out->labels = j->lent;
+    } else if (j->labels_path != NULL) {
+        if (out->ids == NULL && !j->by_row && j->role != INPUT_FRESH)
+            return fail(KITH_BAD_ARG, "%s has no ids that labels could be joined by: give --ids or "
+                                      "--id-column, or --labels-id-column none",
+                        j->path);
+        if (!array_grow(&j->lent, &j->lent_cap, n, sizeof *j->lent)) return KITH_NO_MEMORY;
+        for (size_t i = 0; i < n; i++) j->lent[i] = label_of(j, out->ids, i);
+        out->labels = j->lent;
+    }
+    return KITH_OK;
+}
+
+static kith_status next_joined(void *ctx, size_t max, kith_batch *out)
+{
+    kith_status st = KITH_OK;
+    joined *j = ctx;
+    uint64_t rows;
+    int ended;
+
+    TRY(j->inner.next(j->inner.ctx, max, out));
+    ended = out->rows.n == 0;
+    rows = j->at + out->rows.n;
+    if (j->ids != NULL) TRY(check_count(j, "ids", j->ids_path, j->n_ids, rows, ended));
+    if (j->labels != NULL) TRY(check_count(j, "labels", j->labels_path, j->n_labels, rows, ended));
+    if (ended && j->unlabelled > 0) {
+        note("%llu of %llu rows have no label in %s", (unsigned long long)j->unlabelled,
+             (unsigned long long)j->at, j->labels_path);
+        j->unlabelled = 0;
+    }
+    if (!ended) TRY(join_batch(j, out));
+    j->at = rows;
+out:
+    return st;
+}
+
+/* One more (id, label); in the order of the rows without an id column. */
+static kith_status take_name(joined *j, const csv_rows *rows, size_t id_column, size_t label_column)
+{
+    size_t len;
+    const char *label = csv_rows_field(rows, label_column, &len);
+    int64_t id = (int64_t)j->n_table;
+
+    if (id_column != SIZE_MAX && !parse_int(csv_rows_field(rows, id_column, NULL), &id))
+        return csv_rows_fail(rows, id_column, "'%.40s' is no id (--labels-id-column says where ids "
+                                              "are, none that there are none)",
+                             csv_rows_field(rows, id_column, NULL));
+    if (!is_utf8(label))
+        return csv_rows_fail(rows, label_column, "'%.40s' is not UTF-8; is it --encoding latin1?",
+                             label);
+    if (!array_grow(&j->table, &j->table_cap, j->n_table + 1, sizeof *j->table))
+        return KITH_NO_MEMORY;
+    j->table[j->n_table].id = id;
+    j->table[j->n_table].label = text_copy(label, len);
+    return j->table[j->n_table++].label != NULL ? KITH_OK : KITH_NO_MEMORY;
+}
+
+static kith_status find_label_columns(const csv_rows *rows, const arguments *a, size_t *id,
+                                      size_t *label)
+{
+    const char *id_text = given_text(a, "labels-id-column");
+    const char *label_text = given_text(a, "labels-column");
+    kith_status st = KITH_OK;
+
+    *id = csv_column_named(rows, "id");
+    if (*id == SIZE_MAX) *id = 0;
+    if (id_text != NULL && strcmp(id_text, "none") == 0)
+        *id = SIZE_MAX;
+    else if (id_text != NULL)
+        TRY(csv_column_find(rows, id_text, id));
+    *label = csv_column_named(rows, "label");
+    if (*label == SIZE_MAX) *label = *id == SIZE_MAX ? 0 : *id + 1;
+    if (label_text != NULL) TRY(csv_column_find(rows, label_text, label));
+    if (*label >= csv_rows_columns(rows))
+        TRY(csv_rows_fail(rows, SIZE_MAX, "%zu columns, and which is the label? --labels-column",
+                          csv_rows_columns(rows)));
+out:
+    return st;
+}
+
+static kith_status read_table(joined *j, const arguments *a)
+{
+    const csv_options how = {given_text(a, "labels-delimiter"), given_text(a, "encoding"),
+                             given_flag(a, "labels-no-header"), given_flag(a, "no-quotes")};
+    kith_status st = KITH_OK;
+    csv_rows *rows = NULL;
+    size_t fields, id = 0, label = 0;
+
+    TRY(csv_rows_open(j->labels_path, &how, &rows));
+    for (;;) {
+        TRY(csv_rows_next(rows, &fields));
+        if (fields == 0) break;
+        if (j->n_table == 0) TRY(find_label_columns(rows, a, &id, &label));
+        TRY(take_name(j, rows, id, label));
+    }
+    j->by_row = id == SIZE_MAX;
+    if (j->n_table == 0) FAIL(KITH_BAD_ARG, "%s has no labels", j->labels_path);
+    qsort(j->table, j->n_table, sizeof *j->table, by_id);
+    for (size_t i = 1; i < j->n_table; i++)
+        if (j->table[i].id == j->table[i - 1].id)
+            FAIL(KITH_BAD_ARG, "%s: id %lld stands there twice", j->labels_path,
+                 (long long)j->table[i].id);
+out:
+    csv_rows_free(rows);
+    return st;
+}
+
+static kith_status read_labels(joined *j, const arguments *a, const kith_host *host)
+{
+    static const char *const plain[] = {".txt", NULL};
+    const int told = given_text(a, "labels-id-column") != NULL ||
+                     given_text(a, "labels-column") != NULL ||
+                     given_text(a, "labels-delimiter") != NULL;
+
+    if (told || (is_csv(j->labels_path) && !has_ending(j->labels_path, plain)))
+        return read_table(j, a);
+    return kith_labels_read(j->labels_path, host, &j->labels, &j->n_labels);
+}
+
+kith_status input_open(const char *path, input_role role, const arguments *a, const kith_host *host,
+                       kith_source *out)
+{
+    kith_status st = KITH_OK;
+    joined *j = NULL;
+
+    if (role == INPUT_QUERIES || (given_text(a, "ids") == NULL && given_text(a, "labels") == NULL))
+        return open_vectors(path, role, a, host, out);
+    j = array_new(1, sizeof *j);
+    NEED(j);
+    j->role = role;
+    j->path = path;
+    j->ids_path = given_text(a, "ids");
+    j->labels_path = given_text(a, "labels");
+    TRY(open_vectors(path, role, a, host, &j->inner));
+    if (j->ids_path != NULL) TRY(kith_ids_read(j->ids_path, host, &j->ids, &j->n_ids));
+    if (j->labels_path != NULL) TRY(read_labels(j, a, host));
+    *out = (kith_source){sizeof *out,  j,          j->inner.dtype, j->inner.d,
+                         j->inner.n,   next_joined, close_joined};
+    j = NULL;
+out:
+    close_joined(j);
+    return st;
+}

@@ -1,0 +1,248 @@
+/* What most verbs do around their own work: open, save, watch, and read the options that several of
+ * them have. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "command.h"
+
+const option common_options[] = {
+    {"threads", "N", "threads to use (default: as many as the process may run on)", 't'},
+    {"quiet", NULL, "no messages and no progress on stderr, only errors", 'q'},
+    {"help", NULL, "this help", 'h'},
+    {NULL, NULL, NULL, 0},
+};
+
+kith_status job_begin(const arguments *a, job *j)
+{
+    static const kith_host preset = KITH_HOST_INIT;
+    uint64_t threads;
+    kith_status st;
+
+    memset(j, 0, sizeof *j);
+    j->host = preset;
+    progress_init(&j->progress);
+    j->watch = progress_watch(&j->progress);
+    j->begun = seconds();
+    st = given_count(a, "threads", 1, 4096, 0, &threads);
+    j->host.threads = (uint32_t)threads;
+    return st;
+}
+
+kith_status job_open(job *j, const char *path, uint32_t flags)
+{
+    return kith_open(path, flags, &j->host, &j->index);
+}
+
+kith_status job_save(job *j, const char *path)
+{
+    return kith_save(j->index, path, &j->watch);
+}
+
+void job_end(job *j)
+{
+    progress_end(&j->progress);
+    kith_free(j->index);
+    j->index = NULL;
+}
+
+/* ---- metric and parameters ---------------------------------------------------------------------- */
+
+kith_status given_metric(const arguments *a, kith_metric *out)
+{
+    const char *name = given_text(a, "metric");
+
+    if (kith_metric_find(name != NULL ? name : "l2", out) == KITH_OK) return KITH_OK;
+    return wrong_usage("--metric: %s", kith_last_error());
+}
+
+/* name=value into two texts; the name is cut to fit. */
+static kith_status split_param(const char *text, char name[64], const char **value)
+{
+    const char *equals = strchr(text, '=');
+
+    if (equals == NULL || equals == text || equals[1] == '\0')
+        return wrong_usage("--param %s: it is written name=value", text);
+    snprintf(name, 64, "%.*s", (int)(equals - text), text);
+    *value = equals + 1;
+    return KITH_OK;
+}
+
+static int is_named(const kith_param *p, const char *name)
+{
+    const size_t len = strlen(name);
+
+    if (strcasecmp(p->name, name) == 0) return 1;
+    for (const char *at = p->aliases; *at != '\0';) {
+        const size_t n = strcspn(at, ",");
+        if (n == len && strncasecmp(at, name, n) == 0) return 1;
+        at += n + (at[n] == ',');
+    }
+    return 0;
+}
+
+/* The row of the library's table with this name or alias; owner NULL: of any. */
+static int find_param(const char *name, const char *owner, kith_param *out)
+{
+    for (size_t i = 0; kith_param_at(i, out) == KITH_OK; i++)
+        if ((owner == NULL || strcmp(out->owner, owner) == 0) && is_named(out, name)) return 1;
+    return 0;
+}
+
+kith_status job_set_params(job *j, const arguments *a)
+{
+    kith_status st = KITH_OK;
+    const char *text, *value, *seed = given_text(a, "seed");
+    char name[64];
+    kith_param row;
+
+    for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) {
+        TRY(split_param(text, name, &value));
+        TRY(kith_set_param(j->index, name, value));
+    }
+    // Where nothing is drawn at random, every seed gives the same index.
+    if (seed != NULL && find_param("seed", NULL, &row)) TRY(kith_set_param(j->index, "seed", seed));
+out:
+    return st;
+}
+
+static kith_status set_query(kith_query *q, const char *text)
+{
+    char name[64];
+    const char *value;
+    kith_param row;
+    int64_t whole = 0;
+    float number = 0;
+    int ok;
+
+    if (split_param(text, name, &value) != KITH_OK) return KITH_BAD_ARG;
+    if (!find_param(name, "search", &row))
+        return wrong_usage("--param %s: a search has no parameter '%s' (kith docs parameters)", text,
+                           name);
+    if (strcmp(row.type, "int") == 0) {
+        ok = parse_int(value, &whole) && (double)whole >= row.lo && (double)whole <= row.hi;
+    } else {
+        ok = parse_float(value, &number) && (double)number >= row.lo && (double)number <= row.hi;
+    }
+    if (!ok)
+        return wrong_usage("--param %s: %s is a number from %.10g to %.10g", text, row.name, row.lo,
+                           row.hi);
+    if (strcmp(row.name, "k") == 0) q->k = (uint32_t)whole;
+    if (strcmp(row.name, "effort") == 0) q->effort = (uint32_t)whole;
+    if (strcmp(row.name, "rerank") == 0) q->rerank = (uint32_t)whole;
+    if (strcmp(row.name, "threads") == 0) q->threads = (uint32_t)whole;
+    if (strcmp(row.name, "recall") == 0) q->recall = number;
+    return KITH_OK;
+}
+
+kith_status given_query(const arguments *a, kith_query *out)
+{
+    static const kith_query preset = KITH_QUERY_INIT;
+    kith_status st = KITH_OK;
+    const char *text;
+    uint64_t k, effort;
+
+    *out = preset;
+    for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) TRY(set_query(out, text));
+    TRY(given_count(a, "k", 1, KITH_MAX_ROWS, out->k, &k));
+    out->k = (uint32_t)k;
+    // eval has a list of efforts there and sets them itself
+    if (given_text(a, "effort") != NULL && strchr(given_text(a, "effort"), ',') == NULL) {
+        TRY(given_count(a, "effort", 0, UINT32_MAX, 0, &effort));
+        out->effort = (uint32_t)effort;
+    }
+out:
+    return st;
+}
+
+/* ---- exact search over vectors ------------------------------------------------------------------ */
+
+/* A Flat index of the vectors in a file, in memory; p: the exponent of lp, or NULL. */
+kith_status job_build_exact(job *j, const char *path, kith_metric metric, const char *p,
+                            const arguments *a)
+{
+    kith_status st = KITH_OK;
+    kith_source src = {0};
+
+    TRY(input_open(path, INPUT_FRESH, a, &j->host, &src));
+    TRY(kith_create("Flat", src.d, metric, &j->host, &j->index));
+    if (p != NULL) TRY(kith_set_param(j->index, "p", p));
+    TRY(kith_add_source(j->index, &src, &j->watch));
+    TRY(kith_compact(j->index, &j->watch));
+out:
+    if (src.close != NULL) src.close(src.ctx);
+    return st;
+}
+
+kith_status job_open_exact(job *j, const char *path, const arguments *a)
+{
+    kith_status st = KITH_OK;
+    const size_t len = strlen(path);
+    const int named_so = len > 5 && strcasecmp(path + len - 5, ".kith") == 0;
+    const char *text, *value, *p = NULL;
+    kith_metric metric;
+    char name[64];
+
+    if (named_so) {
+        if (given_text(a, "metric") != NULL)
+            TRY(wrong_usage("%s is an index and has its metric: no --metric", path));
+        TRY(job_open(j, path, KITH_OPEN_MAP));
+        goto out;
+    }
+    TRY(given_metric(a, &metric));
+    for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) {
+        TRY(split_param(text, name, &value));
+        if (strcmp(name, "p") != 0) TRY(wrong_usage("--param %s: only p of lp is one here", text));
+        p = value;
+    }
+    TRY(job_build_exact(j, path, metric, p, a));
+out:
+    return st;
+}
+
+/* ---- ids ---------------------------------------------------------------------------------------- */
+
+static kith_status ids_of_label(const job *j, const char *label, int64_t **out, size_t *n)
+{
+    kith_status st = KITH_OK;
+    int64_t *ids = NULL;
+    size_t got = 0;
+
+    TRY(kith_find_label(j->index, label, NULL, 0, n));
+    if (*n == 0) FAIL(KITH_NOT_FOUND, "no row has the label '%.100s'", label);
+    ids = array_new(*n, sizeof *ids);
+    NEED(ids);
+    TRY(kith_find_label(j->index, label, ids, *n, &got));
+    *out = ids;
+    ids = NULL;
+out:
+    free(ids);
+    return st;
+}
+
+static kith_status ids_of_file(const job *j, const char *file, int64_t **out, size_t *n)
+{
+    kith_status st = KITH_OK;
+    int64_t *lent = NULL, *ids = NULL;
+
+    TRY(kith_ids_read(file, &j->host, &lent, n));
+    ids = array_new(*n, sizeof *ids);
+    NEED(ids);
+    if (*n > 0) memcpy(ids, lent, *n * sizeof *ids);
+    *out = ids;
+out:
+    if (lent != NULL) kith_ids_free(lent, *n, &j->host);
+    return st;
+}
+
+kith_status job_ids(job *j, const char *list, const char *label, const char *file, int64_t **ids,
+                    size_t *n)
+{
+    if ((list != NULL) + (label != NULL) + (file != NULL) != 1)
+        return wrong_usage("which rows? Ids as 1,2,5, or --by-label, or --ids FILE: one of them");
+    if (list != NULL) return parse_ids(list, ids, n);
+    if (label != NULL) return ids_of_label(j, label, ids, n);
+    return ids_of_file(j, file, ids, n);
+}

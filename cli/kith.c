@@ -1,0 +1,187 @@
+/* kith: the command. The table of verbs, help, and what becomes of a verb's status: sentences go to
+ * stderr, exit codes are 0, 1 for an error, 2 for wrong usage, 128 + n for a signal. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "output.h"
+
+static const command *const commands[] = {
+    &cmd_build,  &cmd_search, &cmd_eval, &cmd_gt,     &cmd_add,     &cmd_update, &cmd_remove,
+    &cmd_get,    &cmd_merge,  &cmd_compact, &cmd_info, &cmd_verify, &cmd_convert, &cmd_docs,
+};
+
+const command *command_at(size_t i)
+{
+    return i < sizeof commands / sizeof *commands ? commands[i] : NULL;
+}
+
+static const char *name_at(const void *ctx, size_t i)
+{
+    (void)ctx;
+    return command_at(i) != NULL ? command_at(i)->name : NULL;
+}
+
+static const command *find(const char *name)
+{
+    for (size_t i = 0; command_at(i) != NULL; i++)
+        if (strcmp(command_at(i)->name, name) == 0) return command_at(i);
+    return NULL;
+}
+
+/* ---- help --------------------------------------------------------------------------------------- */
+
+static void overview(FILE *to)
+{
+    fputs("kith finds the nearest neighbours of a vector among millions of others.\n\n"
+          "usage: kith VERB …\n\n",
+          to);
+    for (size_t i = 0; command_at(i) != NULL; i++)
+        fprintf(to, "  %-8s  %s\n", command_at(i)->name, command_at(i)->about);
+    fputs("\nkith help VERB tells more; kith build base.npy -o base.kith, then kith search base.kith\n"
+          "queries.npy -k 10 is a beginning. Exit codes: 0, 1 for an error, 2 for wrong usage.\n",
+          to);
+}
+
+/* Words of text from column `indent` on, at most to column 80; the cursor stands at `column`. */
+static void wrap(FILE *to, const char *text, int indent, int column)
+{
+    while (*text != '\0') {
+        const int len = (int)strcspn(text, " \n");
+        if (column > indent && column + 1 + len > 80) {
+            fputc('\n', to);
+            column = 0;
+        } else if (column > indent) {
+            fputc(' ', to);
+            column++;
+        }
+        if (column < indent) fprintf(to, "%*s", indent - column, "");
+        if (column < indent) column = indent;
+        fprintf(to, "%.*s", len, text);
+        column += len;
+        text += len;
+        if (text[0] == '\n' && text[1] == '\n') {
+            fputs("\n\n", to);
+            column = 0;
+        }
+        text += strspn(text, " \n");
+    }
+    fputc('\n', to);
+}
+
+static void show_option(const option *o, FILE *to)
+{
+    char names[64];
+    int column;
+
+    if (o->letter != 0 && strlen(o->name) == 1)
+        snprintf(names, sizeof names, "-%c", o->letter);
+    else if (o->letter != 0)
+        snprintf(names, sizeof names, "-%c, --%s", o->letter, o->name);
+    else
+        snprintf(names, sizeof names, "--%s", o->name);
+    column = fprintf(to, "  %s%s%s", names, o->argument != NULL ? " " : "",
+                     o->argument != NULL ? o->argument : "");
+    if (column > 28) {
+        fputc('\n', to);
+        column = 0;
+    }
+    wrap(to, o->about, 30, column);
+}
+
+void command_help(const command *c, FILE *to)
+{
+    fprintf(to, "usage: kith %s %s\n\n", c->name, c->usage);
+    wrap(to, c->text, 0, 0);
+    fputs("\noptions:\n", to);
+    for (const option *const *table = c->options; *table != NULL; table++)
+        for (const option *o = *table; o->name != NULL; o++) show_option(o, to);
+    if (c->examples == NULL) return;
+    fputs("\nexamples:\n", to);
+    for (const char *at = c->examples; *at != '\0';) {
+        const int len = (int)strcspn(at, "\n");
+        fprintf(to, "  %.*s\n", len, at);
+        at += len + (at[len] == '\n');
+    }
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+static int end(kith_status st, const command *c)
+{
+    if (st == KITH_OK) st = check_stdout();
+    if (st == KITH_OK) return 0;
+    fflush(stdout);
+    if (st == KITH_CANCELLED && signal_caught() != 0) {
+        fputs("kith: interrupted; nothing was changed\n", stderr);
+        return 128 + signal_caught();
+    }
+    fputs("kith: ", stderr);
+    put_text(stderr, kith_last_error());
+    fputc('\n', stderr);
+    if (!was_wrong_usage()) return 1;
+    if (c != NULL) fprintf(stderr, "usage: kith %s %s\n", c->name, c->usage);
+    return 2;
+}
+
+static kith_status run(const command *c, int argc, char **argv)
+{
+    arguments a = {0};
+    kith_status st = arguments_parse(c->options, argc, argv, &a);
+
+    if (st != KITH_OK) return st;
+    if (given_flag(&a, "help")) {
+        command_help(c, stdout);
+    } else if (a.operands < c->least || a.operands > c->most) {
+        st = wrong_usage("%s: %zu operands were given", c->name, a.operands);
+    } else {
+        set_quiet(given_flag(&a, "quiet"));
+        catch_signals();
+        st = c->run(&a);
+    }
+    arguments_free(&a);
+    return st;
+}
+
+static kith_status unknown(const char *word)
+{
+    const char *like = most_like(word, name_at, NULL);
+
+    if (like == NULL) return wrong_usage("there is no verb '%.40s'; kith help lists them", word);
+    return wrong_usage("there is no verb '%.40s'; did you mean %s?", word, like);
+}
+
+static kith_status help(const char *verb)
+{
+    const command *c = verb != NULL ? find(verb) : NULL;
+
+    if (verb == NULL)
+        overview(stdout);
+    else if (c != NULL)
+        command_help(c, stdout);
+    else
+        return unknown(verb);
+    return KITH_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    const command *c = word != NULL ? find(word) : NULL;
+
+    if (word == NULL) {
+        overview(stderr);
+        return 2;
+    }
+    if (c != NULL) return end(run(c, argc - 2, argv + 2), c);
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return end(help(argc > 2 ? argv[2] : NULL), NULL);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        const uint32_t v = kith_version();
+        printf("kith %u.%u.%u\n", v / 10000, v / 100 % 100, v % 100);
+        return end(KITH_OK, NULL);
+    }
+    return end(unknown(word), NULL);
+}
