@@ -27,6 +27,7 @@ typedef struct ki_format {
     kith_status (*save)(kith_source *src, kith_dtype dtype, const char *path, const kith_host *host,
                         const kith_watch *w);
 } ki_format;
+extern const ki_format ki_format_npy, ki_format_vecs, ki_format_bin;
 const ki_format *ki_format_at(size_t i); /* NULL after the last */
 /* By ending (letter case does not matter; "x.npy#1" ends in .npy); NULL if none. */
 const ki_format *ki_format_find(const char *path);
