@@ -1,0 +1,74 @@
+/* Contexts: the caller's or the index's; a thread's second query of a shape allocates nothing. */
+#include "support/failing.h"
+#include "support/harness.h"
+
+#include <string.h>
+
+enum { D = 16, N = 5000 };
+
+static float rows[N][D];
+
+static kith_index *filled(const kith_host *host)
+{
+    kith_index *ix;
+
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < D; j++) rows[i][j] = (float)((i * 97 + j * 13) % 1013) / 3;
+    must(kith_create("Flat", D, KITH_L2, host, &ix));
+    must(kith_add(ix, KITH_ROWS(rows, N, KITH_F32), NULL, NULL, NULL));
+    return ix;
+}
+
+static void second_query_allocates_nothing(void **state)
+{
+    static const size_t batch[] = {1, 2, 50};
+    int64_t ids[50 * 10];
+    kith_query how = KITH_QUERY_INIT;
+    failing_host f;
+    kith_index *ix;
+
+    (void)state;
+    failing_init(&f);
+    f.host.threads = 1;
+    ix = filled(&f.host);
+    for (size_t i = 0; i < sizeof batch / sizeof *batch; i++) {
+        size_t before;
+
+        must(kith_search(ix, KITH_ROWS(rows, batch[i], KITH_F32), &how, ids, NULL));
+        before = atomic_load(&f.allocs);
+        must(kith_search(ix, KITH_ROWS(rows[60], batch[i], KITH_F32), &how, ids, NULL));
+        assert_int_equal(atomic_load(&f.allocs), before);
+    }
+    kith_free(ix);
+    assert_null(failing_complaint(&f));
+}
+
+static void shared_by_indexes(void **state)
+{
+    kith_query how = KITH_QUERY_K(3);
+    kith_index *a = filled(NULL), *b;
+    int64_t ids[3];
+
+    (void)state;
+    must(kith_create("Flat,Bits", 70, KITH_HAMMING, NULL, &b));
+    must(kith_add(b, KITH_ROWS(rows, 20, KITH_BIT), NULL, NULL, NULL));
+    must(kith_context_create(NULL, &how.context));
+    for (int i = 0; i < 3; i++) {
+        must(kith_search(a, KITH_ROWS(rows[9], 1, KITH_F32), &how, ids, NULL));
+        assert_int_equal(ids[0], 9);
+        must(kith_search(b, KITH_ROWS(rows, 1, KITH_BIT), &how, ids, NULL));
+        assert_int_equal(ids[0], 0);
+    }
+    kith_free(a);
+    kith_free(b);
+    kith_context_free(how.context);
+    kith_context_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(second_query_allocates_nothing),
+                                       cmocka_unit_test(shared_by_indexes)};
+
+    return cmocka_run_group_tests_name("context", tests, NULL, NULL);
+}
