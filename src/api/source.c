@@ -7,7 +7,7 @@
 #include "foreign/lists.h"
 #include "foreign/rowfile.h"
 
-/* ---- an index in a file ------------------------------------------------------------------------ */
+/* ---- an index in a file ------------------------------------------------------------------- */
 
 /* owns: itself, the index, the source over it */
 typedef struct index_file {
@@ -55,7 +55,7 @@ out:
     return st;
 }
 
-/* ---- choosing the format ---------------------------------------------------------------------------- */
+/* ---- choosing the format ------------------------------------------------------------------ */
 
 static kith_status refuse(const char *path, const uint8_t *start, size_t len)
 {
@@ -63,7 +63,8 @@ static kith_status refuse(const char *path, const uint8_t *start, size_t len)
 
     ki_fail(KITH_UNSUPPORTED,
             "begins like %s; vectors come in .npy .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin "
-            "or a kith index", ki_looks_like(start, len, seems));
+            "or a kith index",
+            ki_looks_like(start, len, seems));
     return ki_fail_prefix(KITH_UNSUPPORTED, "%s", path);
 }
 
@@ -123,12 +124,14 @@ kith_status kith_source_save(kith_source *src, kith_dtype dtype, const char *pat
                        sizeof *src);
     format = ki_format_find(path);
     if (!format)
-        return ki_fail(KITH_BAD_ARG, "%s: its ending names no vector file; known are .npy .fvecs "
-                       ".bvecs .ivecs .fbin .u8bin .i8bin .ibin", path);
+        return ki_fail(KITH_BAD_ARG,
+                       "%s: its ending names no vector file; known are .npy .fvecs "
+                       ".bvecs .ivecs .fbin .u8bin .i8bin .ibin",
+                       path);
     return format->save(src, dtype, path, host, w);
 }
 
-/* ---- ids and labels ----------------------------------------------------------------------------------- */
+/* ---- ids and labels ----------------------------------------------------------------------- */
 
 kith_status kith_ids_read(const char *path, const kith_host *host, int64_t **ids, size_t *n)
 {

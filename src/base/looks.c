@@ -14,7 +14,10 @@ typedef struct kind {
 
 static const char lfs_start[] = "version https://git-lfs";
 
-#define KIND(start, is) {start, sizeof start - 1, is}
+#define KIND(start, is)             \
+    {                               \
+        start, sizeof start - 1, is \
+    }
 static const kind kinds[] = {
     KIND("kith\r\n\x1a\n", "a kith index"),
     KIND("\x93NUMPY", "a numpy array"),
@@ -31,8 +34,9 @@ static const kind kinds[] = {
 /* An index of Faiss is a dump that starts with four letters of its type. */
 static bool is_faiss(const char *s, size_t len)
 {
-    return len >= 4 && s[0] == 'I' && strchr("xwHNBPRvLS", s[1]) && s[1] && isalnum((uint8_t)s[2]) &&
-           isalnum((uint8_t)s[3]) && (len < 5 || !isprint((uint8_t)s[4]) || !isprint((uint8_t)s[7]));
+    return len >= 4 && s[0] == 'I' && strchr("xwHNBPRvLS", s[1]) && s[1] &&
+           isalnum((uint8_t)s[2]) && isalnum((uint8_t)s[3]) &&
+           (len < 5 || !isprint((uint8_t)s[4]) || !isprint((uint8_t)s[7]));
 }
 
 static bool is_text(const uint8_t *s, size_t len)

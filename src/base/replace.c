@@ -29,7 +29,7 @@ static bool on_os_files(const ki_env *env)
     return env->host.files == kith_os_files();
 }
 
-/* ---- the operating system's part --------------------------------------------------------------- */
+/* ---- the operating system's part ---------------------------------------------------------- */
 
 /* The lock tells a living writer from a killed one across processes, containers and reboots, where
  * process numbers would lie. False: somebody swept the file between its creation and the lock. No
@@ -58,8 +58,7 @@ static bool is_temp_of(const char *name, const char *base, size_t base_len)
 {
     const size_t infix = sizeof os_infix - 1;
 
-    return strncmp(name, base, base_len) == 0 &&
-           strncmp(name + base_len, os_infix, infix) == 0 &&
+    return strncmp(name, base, base_len) == 0 && strncmp(name + base_len, os_infix, infix) == 0 &&
            strlen(name + base_len + infix) == DIGITS &&
            strspn(name + base_len + infix, "0123456789abcdef") == DIGITS;
 }
@@ -104,7 +103,7 @@ static kith_status follow(ki_env *env, const char **path, char *space)
     return KITH_OK;
 }
 
-/* ---- any file layer ------------------------------------------------------------------------------ */
+/* ---- any file layer ----------------------------------------------------------------------- */
 
 static char *copy_text(ki_env *env, const char *text, size_t room, size_t *len)
 {

@@ -1,10 +1,12 @@
 /* Opening our file and comparing its checksums. The table is copied into memory and bounds-checked
- * there once; from then on only the copy says where sections lie, so that a map that changes under us
- * can give wrong bytes but never wrong addresses. What sections hold is read by others, who keep the
- * same rule for every number they take from a map. (A mapped file that is cut short by another
- * process ends this one with SIGBUS: replace files by save or rename, or open with KITH_OPEN_COPY.) */
+ * * there once; from then on only the copy says where sections lie, so that a map that changes
+ * under us * can give wrong bytes but never wrong addresses. What sections hold is read by others,
+ * who keep the * same rule for every number they take from a map. (A mapped file that is cut short
+ * by another * process ends this one with SIGBUS: replace files by save or rename, or open with
+ * KITH_OPEN_COPY.) */
 #include "file/container.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/looks.h"
@@ -38,8 +40,7 @@ static void set_name(ki_container *c, const char *path)
 {
     const size_t len = strlen(path), cut = len > NAME ? len - NAME : 0;
 
-    strcpy(c->name, cut ? "…" : "");
-    strcat(c->name, path + cut);
+    snprintf(c->name, sizeof c->name, "%s%s", cut ? "..." : "", path + cut);
 }
 
 /* What is wrong with a file is said with its name in front. */
@@ -50,7 +51,7 @@ static kith_status named(const ki_container *c, kith_status st)
     return about_bytes && c->name[0] ? ki_fail_prefix(st, "%s", c->name) : st;
 }
 
-/* ---- head and table -------------------------------------------------------------------------- */
+/* ---- head and table ----------------------------------------------------------------------- */
 
 static kith_status check_magic(const uint8_t *head, uint64_t len)
 {
@@ -155,17 +156,18 @@ static kith_status check_table(ki_container *c)
     }
     if (ki_round_up(end, KI_FILE_ALIGN) != c->sums_at ||
         ki_round_up(sums, KI_FILE_ALIGN) != c->table_at)
-        KI_FAIL(KITH_CORRUPT, "its sections end at %llu and their sums at %llu: not as the head says",
-                (ull)end, (ull)sums);
+        KI_FAIL(KITH_CORRUPT,
+                "its sections end at %llu and their sums at %llu: not as the head says", (ull)end,
+                (ull)sums);
 out:
     return st;
 }
 
-/* ---- checksums --------------------------------------------------------------------------------- */
+/* ---- checksums ---------------------------------------------------------------------------- */
 
 /* Work is cut into pieces: of every section one for its metadata (its bytes, or its sums), then the
- * row blocks, PIECE at a time. A copy is read piece by piece too, so that bytes are hashed while they
- * are in the cache. */
+ * * row blocks, PIECE at a time. A copy is read piece by piece too, so that bytes are hashed while
+ * they * are in the cache. */
 typedef struct check {
     const ki_container *c;
     bool rows; /* compare the row blocks too */
@@ -178,7 +180,8 @@ typedef struct check {
 static kith_status fetch(const check *k, uint64_t at, uint64_t len)
 {
     const kith_files *files = k->c->env->host.files;
-    const int err = k->into && len ? files->read(files->ctx, k->file, at, k->into + at, (size_t)len) : 0;
+    const int err =
+        k->into && len ? files->read(files->ctx, k->file, at, k->into + at, (size_t)len) : 0;
 
     return err ? ki_fail_errno(err, "read", k->path) : KITH_OK;
 }
@@ -229,8 +232,8 @@ static kith_status check_metadata(const check *k, const ki_section *s)
     if (st != KITH_OK) return st;
     if (ki_hash(k->c->bytes + at, (size_t)len) != s->sum)
         return ki_fail(KITH_CORRUPT, "section %s: %s (%llu in all) are damaged",
-                       ki_blob_name(s->type, name),
-                       s->rows ? "the bytes of its sums" : "its bytes", (ull)len);
+                       ki_blob_name(s->type, name), s->rows ? "the bytes of its sums" : "its bytes",
+                       (ull)len);
     return ki_progress_add(k->progress, len);
 }
 
@@ -330,7 +333,7 @@ kith_status ki_container_check_span(const ki_container *c, const void *bytes, si
     return KITH_OK;
 }
 
-/* ---- open and release ------------------------------------------------------------------------------ */
+/* ---- open and release --------------------------------------------------------------------- */
 
 static kith_status find(const ki_blob_reader *r, uint32_t type, uint32_t part, ki_span *out)
 {
@@ -373,11 +376,8 @@ out:
 static kith_status check_all(ki_container *c, uint32_t flags, uint8_t *into, void *file,
                              const char *path)
 {
-    check k = {.c = c,
-               .rows = (flags & KITH_OPEN_VERIFY) != 0,
-               .into = into,
-               .file = file,
-               .path = path};
+    check k = {
+        .c = c, .rows = (flags & KITH_OPEN_VERIFY) != 0, .into = into, .file = file, .path = path};
     kith_status st = KITH_OK;
 
     KI_TRY(fetch(&k, 0, KI_FILE_HEAD));
@@ -423,15 +423,15 @@ kith_status ki_container_open(ki_env *env, const char *path, uint32_t flags, ki_
 
     if (err) return ki_fail_errno(err, "open", path);
     err = files->length(files->ctx, file, &len);
-    if (!err) err = files->read(files->ctx, file, 0, head, len < sizeof head ? (size_t)len : sizeof head);
+    if (!err)
+        err = files->read(files->ctx, file, 0, head, len < sizeof head ? (size_t)len : sizeof head);
     if (err) {
         st = ki_fail_errno(err, "read", path);
         goto out;
     }
     KI_TRY(create(env, head, len, path, &c));
     if (len > SIZE_MAX / 2) KI_FAIL(KITH_LIMIT, "%s: %llu bytes", path, (ull)len);
-    KI_TRY((flags & KITH_OPEN_COPY) || !files->map ? copy_in(c, flags, file, path)
-                                                   : map_in(c, flags, file, path));
+    KI_TRY(flags & KITH_OPEN_COPY ? copy_in(c, flags, file, path) : map_in(c, flags, file, path));
     *out = c;
     c = NULL;
 out:

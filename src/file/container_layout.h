@@ -2,15 +2,15 @@
  *
  *     head (64) | sections, each after zeros up to its alignment | sums | table | tail (16)
  *
- * The head says how long everything is, so that it can be written first; checksums stand at the end,
- * where a writer that streams knows them. */
+ * The head says how long everything is, so that it can be written first; checksums stand at the
+ * end, where a writer that streams knows them. */
 #ifndef KI_CONTAINER_LAYOUT_H
 #define KI_CONTAINER_LAYOUT_H
 
 #include "file/container.h"
 
 #define KI_FILE_MAGIC "kith\r\n\x1a\n" /* a text-mode transfer spoils it */
-#define KI_FILE_END "kith end"
+#define KI_FILE_END   "kith end"
 
 enum {
     KI_FILE_VERSION = 1,
@@ -53,8 +53,8 @@ static inline uint64_t ki_section_blocks(const ki_section *s)
     return s->rows ? s->len / KI_FILE_BLOCK + (s->len % KI_FILE_BLOCK != 0) : 0;
 }
 
-/* Compare the row blocks that hold these bytes with their sums, if they lie in a row section of c and
- * were not compared just now: *last remembers the block (start with NULL). */
+/* Compare the row blocks that hold these bytes with their sums, if they lie in a row section of c
+ * and * were not compared just now: *last remembers the block (start with NULL). */
 kith_status ki_container_check_span(const ki_container *c, const void *bytes, size_t len,
                                     const uint8_t **last);
 

@@ -23,7 +23,7 @@ typedef struct writer {
     ki_section *section; /* [cap], `count` of them planned */
     size_t count, cap, current;
     uint64_t sums_at, table_at, len; /* of the file, once planned */
-    uint8_t *sums; /* of all row sections in turn */
+    uint8_t *sums;                   /* of all row sections in turn */
     size_t sums_len, sums_used;
     uint8_t *chunk; /* the bytes before `at` that have not left yet */
     size_t chunk_len, filled;
@@ -43,7 +43,7 @@ static writer *self(ki_blob_writer *w)
     return (writer *)(void *)w;
 }
 
-/* ---- planning -------------------------------------------------------------------------------------- */
+/* ---- planning ----------------------------------------------------------------------------- */
 
 static kith_status plan_section(writer *w, uint32_t type, uint32_t part, uint64_t len, bool rows)
 {
@@ -93,7 +93,7 @@ static kith_status finish_plan(writer *w)
     return w->sums && w->chunk ? KITH_OK : KITH_NO_MEMORY;
 }
 
-/* ---- bytes out ----------------------------------------------------------------------------------- */
+/* ---- bytes out ---------------------------------------------------------------------------- */
 
 static kith_status send(writer *w, const void *bytes, size_t len)
 {
@@ -191,7 +191,7 @@ out:
     return st;
 }
 
-/* ---- the writer's functions ------------------------------------------------------------------------ */
+/* ---- the writer's functions --------------------------------------------------------------- */
 
 static void end_block(writer *w)
 {
@@ -218,7 +218,8 @@ static void hash(writer *w, const uint8_t *bytes, size_t len)
     }
 }
 
-static kith_status begin(ki_blob_writer *base, uint32_t type, uint32_t part, uint64_t len, bool rows)
+static kith_status begin(ki_blob_writer *base, uint32_t type, uint32_t part, uint64_t len,
+                         bool rows)
 {
     writer *w = self(base);
     const ki_section *s = &w->section[w->current];
@@ -260,7 +261,8 @@ static kith_status end(ki_blob_writer *base)
 
     if (w->planning) return KITH_OK;
     if (!w->inside || w->left > 0)
-        return ki_fail(KITH_BAD_ARG, "%llu planned bytes were not put", (unsigned long long)w->left);
+        return ki_fail(KITH_BAD_ARG, "%llu planned bytes were not put",
+                       (unsigned long long)w->left);
     if (s->rows) {
         if (w->in_block > 0) end_block(w);
         s->sum = ki_hash(w->sums + (s->sums_at - w->sums_at), (size_t)(8 * ki_section_blocks(s)));
@@ -278,7 +280,7 @@ void ki_container_write_from(ki_blob_writer *w, const ki_container *from)
     self(w)->checked = NULL;
 }
 
-/* ---- save and write ------------------------------------------------------------------------------------ */
+/* ---- save and write ----------------------------------------------------------------------- */
 
 static void writer_free(ki_env *env, writer *w)
 {
@@ -290,7 +292,8 @@ static void writer_free(ki_env *env, writer *w)
 }
 
 /* Planned, with all memory that writing takes. */
-static kith_status writer_create(ki_env *env, ki_fill *fill, void *arg, ki_progress *p, writer **out)
+static kith_status writer_create(ki_env *env, ki_fill *fill, void *arg, ki_progress *p,
+                                 writer **out)
 {
     kith_status st = KITH_OK;
     writer *w = ki_zeros(env, 1, sizeof *w); // 64-byte aligned, as the hash's state must be
@@ -329,7 +332,8 @@ static kith_status emit_to_file(void *to, const void *bytes, size_t len)
     return ki_replace_write(to, bytes, len);
 }
 
-kith_status ki_container_save(ki_env *env, const char *path, ki_fill *fill, void *arg, ki_progress *p)
+kith_status ki_container_save(ki_env *env, const char *path, ki_fill *fill, void *arg,
+                              ki_progress *p)
 {
     kith_status st = KITH_OK;
     ki_replace file = {0};

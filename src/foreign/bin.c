@@ -15,7 +15,10 @@ static kith_status bin_head(const ki_row_format *f, uint64_t n, size_t d, uint8_
     return KITH_OK;
 }
 
-#define OUTPUT(type, name) {.dtype = type, .holds = name, .head_len = BIN_HEAD, .head = bin_head}
+#define OUTPUT(type, name)                                                   \
+    {                                                                        \
+        .dtype = type, .holds = name, .head_len = BIN_HEAD, .head = bin_head \
+    }
 static const struct {
     const char *ending;
     ki_element element;

@@ -1,6 +1,6 @@
-/* Other people's files as sources: each format in its own file, opened through the host's file
- * layer, read in batches so that what is larger than memory streams. kith_source is public; these are
- * the members behind kith_source_open and kith_source_save. */
+/* Other people's files as sources: each format in its own file, opened through the host's file *
+ * layer, read in batches so that what is larger than memory streams. kith_source is public; these
+ * are * the members behind kith_source_open and kith_source_save. */
 #ifndef KI_FOREIGN_H
 #define KI_FOREIGN_H
 
@@ -14,7 +14,8 @@ typedef struct ki_file {
     char path[512]; /* for sentences, cut to fit */
 } ki_file;
 kith_status ki_file_open(ki_env *env, const char *path, ki_file *out);
-kith_status ki_file_read(const ki_file *f, uint64_t at, void *buf, size_t len); /* cut: IO + sentence */
+kith_status ki_file_read(const ki_file *f, uint64_t at, void *buf,
+                         size_t len); /* cut: IO + sentence */
 void ki_file_close(ki_file *f);
 
 /* A reader of one format: fills *out (a kith_source that owns everything it needs, its env too). */

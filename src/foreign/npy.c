@@ -13,7 +13,7 @@ enum { HEADER_MAX = 65536, PREFIX = 12, DESCR = 16, DIMS = 32, PATH = 2048 };
 
 typedef unsigned long long ull; // what %llu prints
 
-/* ---- the literal ----------------------------------------------------------------------------------- */
+/* ---- the literal -------------------------------------------------------------------------- */
 
 /* A place in the literal; the text is not NUL-ended. */
 typedef struct cursor {
@@ -111,7 +111,7 @@ static kith_status take_bool(cursor *c, bool *out)
     return yes || no ? KITH_OK : unexpected(c, "True or False");
 }
 
-/* ---- descr ------------------------------------------------------------------------------------------- */
+/* ---- descr -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *type;
@@ -196,7 +196,7 @@ out:
     return st;
 }
 
-/* ---- one array ------------------------------------------------------------------------------------------ */
+/* ---- one array ---------------------------------------------------------------------------- */
 
 static bool is_magic(const uint8_t *p)
 {
@@ -243,8 +243,9 @@ static kith_status measure(const ki_file *f, ki_npy *a)
                        (ull)a->shape[0], (ull)a->shape[1]);
     a->len = all;
     if (all > room && a->fortran && a->dims == 2)
-        return ki_fail(KITH_CORRUPT, "%s: column %llu of %llu is cut off: the file ends at byte %llu",
-                       f->path, (ull)(room / (all / a->shape[1])), (ull)a->shape[1], (ull)f->len);
+        return ki_fail(KITH_CORRUPT,
+                       "%s: column %llu of %llu is cut off: the file ends at byte %llu", f->path,
+                       (ull)(room / (all / a->shape[1])), (ull)a->shape[1], (ull)f->len);
     if (all > room)
         return ki_fail(KITH_CORRUPT, "%s: row %llu of %llu is cut off: the file ends at byte %llu",
                        f->path, (ull)(room / row), (ull)a->shape[0], (ull)f->len);
@@ -310,7 +311,7 @@ kith_status ki_npy_split(const char *path, char *bare, size_t cap, uint64_t *whi
     return KITH_OK;
 }
 
-/* ---- as a source, and back ---------------------------------------------------------------------------------- */
+/* ---- as a source, and back ---------------------------------------------------------------- */
 
 static kith_status layout_of(const ki_npy *a, const char *path, ki_layout *out)
 {
@@ -358,8 +359,9 @@ static kith_status npy_head(const ki_row_format *f, uint64_t n, size_t d, uint8_
 
     memset(head, ' ', 128);
     memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
-    len = snprintf((char *)head + 10, 118, "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %zu), }",
-                   f->descr, (ull)n, d);
+    len = snprintf((char *)head + 10, 118,
+                   "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %zu), }", f->descr,
+                   (ull)n, d);
     head[10 + len] = ' ';
     head[127] = '\n';
     return KITH_OK;
@@ -381,9 +383,7 @@ static const ki_row_format bool_output = {
 static kith_status npy_save(kith_source *src, kith_dtype dtype, const char *path,
                             const kith_host *host, const kith_watch *w)
 {
-    const kith_dtype wanted = dtype                     ? dtype
-                              : src->dtype == KITH_BF16 ? KITH_F32
-                                                        : src->dtype;
+    const kith_dtype wanted = dtype ? dtype : src->dtype == KITH_BF16 ? KITH_F32 : src->dtype;
 
     if (!dtype && src->dtype == KITH_BIT) return ki_rowfile_save(src, &bool_output, path, host, w);
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)

@@ -1,5 +1,6 @@
-/* Labels from numpy's string arrays: U (UCS-4) and S (bytes, which must be UTF-8), NUL-padded to one
- * length. Read twice, a batch at a time: to learn how long the text will be, then to write it. */
+/* Labels from numpy's string arrays: U (UCS-4) and S (bytes, which must be UTF-8), NUL-padded to
+ * one * length. Read twice, a batch at a time: to learn how long the text will be, then to write
+ * it. */
 #include <string.h>
 
 #include "foreign/lists.h"
@@ -36,7 +37,7 @@ static uint32_t character(const strings *s, const uint8_t *p)
     return s->array->big ? c >> 24 | (c >> 8 & 0xff00) | (c << 8 & 0xff0000) | c << 24 : c;
 }
 
-/* Append; in the first pass only count. The file may have grown between the passes: cap is minded. */
+/* Append; in the first pass only count. The file may change between the passes: cap is minded. */
 static bool append(strings *s, const char *bytes, size_t len)
 {
     if (s->text && len > s->cap - s->used) return false;

@@ -14,7 +14,7 @@ enum {
 
 typedef unsigned long long ull; // what %llu prints
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files -------------------------------------------------------------------------------- */
 
 kith_status ki_file_open(ki_env *env, const char *path, ki_file *out)
 {
@@ -52,7 +52,7 @@ void ki_file_close(ki_file *f)
     f->handle = NULL;
 }
 
-/* ---- components ----------------------------------------------------------------------------------- */
+/* ---- components --------------------------------------------------------------------------- */
 
 static const struct {
     size_t bytes;
@@ -113,7 +113,7 @@ static void widen(ki_element e, const uint8_t *from, size_t n, uint8_t *to, size
     }
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------ */
 
 static size_t row_bytes(const ki_layout *l) // in the file
 {
@@ -164,8 +164,10 @@ kith_status ki_rowfile_check(const ki_rowfile *r, uint64_t *end)
         return ki_fail(KITH_LIMIT, "%s: rows of %zu components; 1…%u can be read", r->file.path,
                        l->d, KITH_MAX_DIM);
     if (l->n > room / row_bytes(l) && l->columns)
-        return ki_fail(KITH_CORRUPT, "%s: %llu columns-first rows of %zu do not fit: it ends at byte "
-                       "%llu", r->file.path, (ull)l->n, l->d, (ull)r->file.len);
+        return ki_fail(KITH_CORRUPT,
+                       "%s: %llu columns-first rows of %zu do not fit: it ends at byte "
+                       "%llu",
+                       r->file.path, (ull)l->n, l->d, (ull)r->file.len);
     if (l->n > room / row_bytes(l))
         return ki_fail(KITH_CORRUPT, "%s: row %llu of %llu is cut off: the file ends at byte %llu",
                        r->file.path, (ull)(room / row_bytes(l)), (ull)l->n, (ull)r->file.len);
@@ -184,7 +186,8 @@ static kith_status read_rows(ki_rowfile *r, size_t n)
     for (size_t i = 0; l->lead && i < n; i++)
         if (ki_le32(r->raw + i * bytes) != l->d)
             KI_FAIL(KITH_CORRUPT, "%s: row %llu says it has %d components, row 0 has %zu",
-                    r->file.path, (ull)(r->row + i), (int)(int32_t)ki_le32(r->raw + i * bytes), l->d);
+                    r->file.path, (ull)(r->row + i), (int)(int32_t)ki_le32(r->raw + i * bytes),
+                    l->d);
     if (l->swap) swap_all(r->raw, n * l->d, elements[l->element].bytes);
     if (r->rows) widen(l->element, r->raw, n * l->d, r->rows, out_bytes(l->element));
 out:
@@ -212,11 +215,13 @@ static kith_status check_values(const ki_rowfile *r, uint8_t *values, size_t n)
 {
     const size_t d = r->layout.d;
 
-    for (size_t i = 0; r->layout.element == KI_EL_BOOL && i < n * d; i++) values[i] = values[i] != 0;
+    for (size_t i = 0; r->layout.element == KI_EL_BOOL && i < n * d; i++)
+        values[i] = values[i] != 0;
     for (size_t i = 0; r->layout.element == KI_EL_U64 && i < n * d; i++)
         if (ki_le64(values + 8 * i) > INT64_MAX)
             return ki_fail(KITH_LIMIT, "%s: row %llu, column %zu is %llu: more than 2^63 - 1",
-                           r->file.path, (ull)(r->row + i / d), i % d, (ull)ki_le64(values + 8 * i));
+                           r->file.path, (ull)(r->row + i / d), i % d,
+                           (ull)ki_le64(values + 8 * i));
     return KITH_OK;
 }
 

@@ -22,8 +22,8 @@ typedef enum ki_element {
     KI_ELEMENTS
 } ki_element;
 
-size_t ki_element_bytes(ki_element e);      /* in the file */
-kith_dtype ki_element_dtype(ki_element e);  /* what batches have */
+size_t ki_element_bytes(ki_element e);     /* in the file */
+kith_dtype ki_element_dtype(ki_element e); /* what batches have */
 
 typedef struct ki_layout {
     uint64_t at, n; /* first byte, rows */
@@ -39,10 +39,10 @@ typedef struct ki_rowfile {
     ki_env env;
     ki_file file;
     ki_layout layout;
-    uint64_t row;     /* the next to read */
-    size_t cap;       /* rows of a batch at most */
-    uint8_t *raw;     /* [cap] rows as in the file; for columns one of them */
-    uint8_t *rows;    /* [cap] rows as handed out; NULL when raw serves */
+    uint64_t row;  /* the next to read */
+    size_t cap;    /* rows of a batch at most */
+    uint8_t *raw;  /* [cap] rows as in the file; for columns one of them */
+    uint8_t *rows; /* [cap] rows as handed out; NULL when raw serves */
     size_t raw_len, rows_len;
 } ki_rowfile;
 

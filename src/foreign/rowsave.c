@@ -22,7 +22,7 @@ typedef struct saving {
     uint64_t row;             /* written so far */
 } saving;
 
-/* ---- one row ------------------------------------------------------------------------------------ */
+/* ---- one row ------------------------------------------------------------------------------ */
 
 static void widen_row(saving *s, kith_rows x, size_t i)
 {
@@ -127,7 +127,7 @@ static kith_status convert_row(saving *s, kith_rows x, size_t i, uint8_t *to)
     return store_integers(s, to);
 }
 
-/* ---- the file --------------------------------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------------------------- */
 
 static kith_status save_batch(saving *s, kith_rows x, ki_progress *p)
 {

@@ -1,5 +1,5 @@
-/* Text with one id or one label a line: a line ends with \n or \r\n, the last may end with the file,
- * a byte order mark is passed over. */
+/* Text with one id or one label a line: a line ends with \n or \r\n, the last may end with the
+ * file, * a byte order mark is passed over. */
 #include <string.h>
 
 #include "foreign/lists.h"
@@ -9,7 +9,7 @@ enum { ID_TEXT = 40 /* of a bad id that is shown */, ROWS = 65536 };
 
 static const char bom[] = "\xef\xbb\xbf";
 
-/* ---- lines ---------------------------------------------------------------------------------------- */
+/* ---- lines -------------------------------------------------------------------------------- */
 
 /* owns: text. At the start of the next line. */
 typedef struct lines {
@@ -74,7 +74,7 @@ static char *lines_next(lines *l, size_t *len)
     return line;
 }
 
-/* ---- ids --------------------------------------------------------------------------------------------- */
+/* ---- ids ---------------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -135,8 +135,7 @@ static void copy_ids(kith_rows x, int64_t *out)
 {
     const uint8_t *p = x.data;
 
-    for (size_t i = 0; i < x.n; i++, p += x.stride)
-        switch (x.dtype) {
+    for (size_t i = 0; i < x.n; i++, p += x.stride) switch (x.dtype) {
         case KITH_I64: out[i] = (int64_t)ki_le64(p); break;
         case KITH_I32: out[i] = (int32_t)ki_le32(p); break;
         case KITH_I8: out[i] = (int8_t)*p; break;
@@ -196,7 +195,7 @@ kith_status ki_ids_read(ki_env *env, const char *path, int64_t **ids, size_t *n)
     return st;
 }
 
-/* ---- labels -------------------------------------------------------------------------------------------- */
+/* ---- labels ------------------------------------------------------------------------------- */
 
 /* Before the pointers, so that freeing needs nothing else. */
 typedef struct labels_head {
@@ -241,7 +240,11 @@ size_t ki_utf8_check(const char *text, size_t len)
     const uint8_t *s = (const uint8_t *)text;
 
     for (size_t i = 0; i < len;) {
-        const size_t more = s[i] < 0x80 ? 0 : s[i] < 0xc0 ? 4 : s[i] < 0xe0 ? 1 : s[i] < 0xf0 ? 2 : 3;
+        const size_t more = s[i] < 0x80   ? 0
+                            : s[i] < 0xc0 ? 4
+                            : s[i] < 0xe0 ? 1
+                            : s[i] < 0xf0 ? 2
+                                          : 3;
         uint32_t c = more == 0 ? s[i] : s[i] & (0x3fu >> more);
 
         if (more == 4 || s[i] > 0xf4 || s[i] == 0 || more > len - i - 1) return i;
@@ -272,8 +275,8 @@ static kith_status labels_of_text(ki_env *env, const char *path, char ***labels,
         list[i] = lines_next(&l, &len);
         good = ki_utf8_check(list[i], len);
         if (good < len)
-            st = ki_fail(KITH_BAD_ARG, "%s: line %zu, byte %zu is %02x: no UTF-8 text", path, l.line,
-                         good + 1, (uint8_t)list[i][good]);
+            st = ki_fail(KITH_BAD_ARG, "%s: line %zu, byte %zu is %02x: no UTF-8 text", path,
+                         l.line, good + 1, (uint8_t)list[i][good]);
         else if (len > KITH_MAX_LABEL)
             st = ki_fail(KITH_LIMIT, "%s: line %zu has %zu bytes; a label has up to %u", path,
                          l.line, len, KITH_MAX_LABEL);
