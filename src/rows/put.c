@@ -1,0 +1,469 @@
+/* Rows into a change: checked, their storage chosen, their ids placed, encoded, given a scan code and
+ * labels. Work is split by rows; what is stored depends on the rows and their order alone. */
+#include "rows/store.h"
+
+#include <string.h>
+
+#include "rows/scancode.h"
+
+enum {
+    PIECE_BYTES = 256 * 1024, /* of a caller's rows that one thread does at a time: stays in L2 */
+    SCAN_PIECE = 1024         /* rows that get their scan code at once */
+};
+
+/* ---- check and encode --------------------------------------------------------------------------- */
+
+/* Rows of one call, split in pieces. */
+typedef struct filling {
+    ki_change *change;
+    kith_rows x;
+    size_t piece;  // rows
+    uint32_t n0;   // position of the first row
+    bool check, encode;
+    bool fit_u8;   // look whether U8 can keep them
+    atomic_bool misfit;
+    ki_progress *progress;
+} filling;
+
+/* Pieces of x may cross a chunk's end. */
+static kith_status encode_rows(const filling *f, size_t first, size_t n)
+{
+    const ki_view *v = f->change->next;
+    kith_status st = KITH_OK;
+
+    while (n > 0 && st == KITH_OK) {
+        const size_t pos = f->n0 + first, room = KI_CHUNK - pos % KI_CHUNK;
+        const size_t len = n < room ? n : room;
+        uint8_t *to = v->own->codes->chunk[pos >> KI_CHUNK_BITS]->own;
+
+        st = v->codec->encode(f->x, first, len, v->d, to + pos % KI_CHUNK * v->row_bytes);
+        first += len;
+        n -= len;
+    }
+    return st;
+}
+
+static kith_status fill_piece(void *arg, size_t i)
+{
+    filling *f = arg;
+    const ki_view *v = f->change->next;
+    const size_t first = i * f->piece, left = f->x.n - first;
+    const size_t n = left < f->piece ? left : f->piece;
+    kith_status st = KITH_OK;
+
+    if (f->check) KI_TRY(ki_rows_check_part(f->x, first, n, v->d, v->metric, "row"));
+    if (f->fit_u8 && !atomic_load_explicit(&f->misfit, memory_order_relaxed) &&
+        !ki_rows_fit_u8_part(f->x, first, n, v->d))
+        atomic_store_explicit(&f->misfit, true, memory_order_relaxed);
+    if (f->encode) KI_TRY(encode_rows(f, first, n));
+    KI_TRY(ki_progress_add(f->progress, f->encode ? n : 0));
+out:
+    return st;
+}
+
+static kith_status fill(filling *f, uint32_t threads)
+{
+    ki_env *env = f->change->rows->env;
+    const size_t stride = ki_rows_stride(f->x, f->change->next->d);
+    size_t pieces;
+
+    f->piece = stride < PIECE_BYTES ? PIECE_BYTES / stride : 1;
+    pieces = f->x.n / f->piece + (f->x.n % f->piece != 0);
+    return ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, fill_piece, f);
+}
+
+/* ---- storage chosen by what comes ----------------------------------------------------------------- */
+
+typedef struct widening {
+    const ki_view *view; // as it was
+    ki_column *codes;    // f32
+    ki_progress *progress;
+} widening;
+
+static kith_status widen_piece(void *arg, size_t i)
+{
+    const widening *w = arg;
+    const ki_view *v = w->view;
+    const size_t pos = i * SCAN_PIECE, left = v->n - pos;
+    void *to = w->codes->chunk[pos >> KI_CHUNK_BITS]->own + pos % KI_CHUNK * w->codes->width;
+
+    v->codec->decode(ki_view_code(v, (uint32_t)pos), v->row_bytes,
+                     left < SCAN_PIECE ? left : SCAN_PIECE, v->d, to);
+    return ki_progress_add(w->progress, 0);
+}
+
+static void set_codec(ki_change *c, const ki_codec *codec)
+{
+    c->next->codec = codec;
+    c->next->row_bytes = codec->row_bytes(c->next->d);
+}
+
+/* Keep all rows there are as f32 from now on, for the sake of `more` that come. */
+static kith_status widen(ki_change *c, uint64_t more, uint32_t threads, ki_progress *p)
+{
+    ki_view *v = c->next;
+    ki_env *env = v->own->env;
+    const ki_codec *f32 = ki_codec_find("F32");
+    const uint64_t expect = v->n + more > c->rows->expect ? v->n + more : c->rows->expect;
+    const size_t pieces = ((size_t)v->n + SCAN_PIECE - 1) / SCAN_PIECE;
+    widening w = {v, NULL, p};
+    kith_status st = KITH_OK;
+
+    KI_TRY(ki_column_create(env, f32->row_bytes(v->d), false, &w.codes));
+    KI_TRY(ki_column_extend(&w.codes, 0, v->n, expect));
+    KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, widen_piece, &w));
+    ki_column_release(v->own->codes);
+    v->own->codes = w.codes;
+    w.codes = NULL;
+    set_codec(c, f32);
+    ki_view_show(v);
+    KI_TRY(ki_change_scan(c, 0, threads, p));
+out:
+    ki_column_release(w.codes);
+    return st;
+}
+
+/* The first rows decide, and later ones may overrule: U8 while all are integers 0…255, else F32. The
+ * check comes with it. *checked: rows need no further check. */
+static kith_status choose(ki_change *c, kith_rows x, uint32_t threads, ki_progress *p,
+                          bool *checked)
+{
+    ki_view *v = c->next;
+    const bool first = v->n == 0;
+    filling f = {.change = c, .x = x, .check = true, .fit_u8 = true, .progress = p};
+    kith_status st = KITH_OK;
+    ki_column *codes;
+
+    *checked = v->own->adaptive && v->codec->type != KI_BITS && (first || v->codec->type == KI_U8);
+    if (!*checked) return KITH_OK;
+    KI_TRY(fill(&f, threads));
+    if (first) {
+        set_codec(c, ki_codec_find(atomic_load(&f.misfit) ? "F32" : "U8"));
+        KI_TRY(ki_column_create(v->own->env, v->row_bytes, false, &codes));
+        ki_column_release(v->own->codes);
+        v->own->codes = codes;
+        ki_view_show(v);
+    } else if (atomic_load(&f.misfit)) {
+        KI_TRY(widen(c, x.n, threads, p));
+    }
+out:
+    return st;
+}
+
+/* ---- ids ------------------------------------------------------------------------------------------ */
+
+/* next_id after an id was used; never below 0, KITH_NO_ID once none is left. */
+static void used_id(ki_view *v, int64_t id)
+{
+    if (v->next_id == KITH_NO_ID || id < v->next_id) return;
+    v->next_id = id == INT64_MAX ? KITH_NO_ID : id + 1;
+}
+
+/* Whether n ids continue the row of consecutive ones, so that they need no column. */
+static bool continues(const ki_view *v, const int64_t *ids, size_t n)
+{
+    const uint64_t first = v->n ? (uint64_t)v->first_id : (uint64_t)ids[0];
+
+    for (size_t i = 0; i < n; i++)
+        if ((uint64_t)ids[i] != first + v->n + i) return false;
+    // Neither past the largest number nor over KITH_NO_ID.
+    return (v->n == 0 || ids[0] > v->first_id) && ids[n - 1] >= ids[0] &&
+           !(ids[0] <= KITH_NO_ID && ids[n - 1] >= KITH_NO_ID);
+}
+
+static int64_t *id_at(ki_view *v, uint32_t pos)
+{
+    void *ids = v->own->ids->chunk[pos >> KI_CHUNK_BITS]->own;
+
+    return (int64_t *)ids + pos % KI_CHUNK;
+}
+
+/* Consecutive ids become a column, because ids come that do not continue them. */
+static kith_status write_down_ids(ki_change *c, uint64_t more)
+{
+    ki_view *v = c->next;
+    kith_status st = KITH_OK;
+    ki_column *ids;
+
+    KI_TRY(ki_column_create(v->own->env, sizeof(int64_t), false, &ids));
+    v->own->ids = ids;
+    KI_TRY(ki_column_extend(&v->own->ids, 0, v->n, v->n + more));
+    for (uint32_t pos = 0; pos < v->n; pos++) *id_at(v, pos) = v->first_id + (int64_t)pos;
+out:
+    ki_view_show(v);
+    return st;
+}
+
+/* The label of a replaced row goes to the row that replaces it. */
+static kith_status inherit_label(ki_change *c, uint32_t from, uint32_t to)
+{
+    struct ki_view_private *own = c->next->own;
+    size_t len;
+    const char *text = ki_labels_get(&own->labels, from, &len);
+
+    return len ? ki_labels_set(&own->labels, own->env, to, text, len) : KITH_OK;
+}
+
+/* Give the rows from n0 on their ids, one by one, with a column and a table. */
+static kith_status place_ids(ki_change *c, ki_put how, const int64_t *ids, size_t n, uint32_t n0)
+{
+    ki_view *v = c->next;
+    struct ki_view_private *own = v->own;
+    kith_status st = KITH_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t pos = n0 + (uint32_t)i;
+        const int64_t id = ids ? ids[i] : v->next_id;
+        uint32_t there;
+
+        if (id == KITH_NO_ID)
+            KI_FAIL(KITH_BAD_ARG, "row %zu: id -1 means \"no id\" and cannot be stored", i);
+        if (ki_idmap_find(&own->idmap, own->ids, own->removed, pos, id, &there,
+                          &own->idmap.passed)) {
+            if (there >= n0)
+                KI_FAIL(KITH_EXISTS, "id %lld is in row %u and in row %zu", (long long)id,
+                        there - n0, i);
+            if (how == KI_PUT_ADD)
+                KI_FAIL(KITH_EXISTS, "id %lld (row %zu) is stored already", (long long)id, i);
+            KI_TRY(ki_change_bury(c, there));
+            KI_TRY(inherit_label(c, there, pos));
+        } else if (how == KI_PUT_UPDATE) {
+            KI_FAIL(KITH_NOT_FOUND, "id %lld (row %zu) is not stored", (long long)id, i);
+        }
+        *id_at(v, pos) = id;
+        ki_idmap_insert(&own->idmap, id, pos);
+        c->inserted = pos + 1;
+        used_id(v, id);
+    }
+out:
+    return st;
+}
+
+/* What an own id in the middle of a batch would tell row by row, told at once for consecutive ids:
+ * they are new, so an update cannot find them. */
+static kith_status put_ids(ki_change *c, ki_put how, const int64_t *ids, size_t n)
+{
+    ki_view *v = c->next;
+    struct ki_view_private *own = v->own;
+    const bool left = v->next_id != KITH_NO_ID && (uint64_t)(INT64_MAX - v->next_id) >= n - 1;
+    kith_status st = KITH_OK;
+
+    if (!ids && !left)
+        KI_FAIL(KITH_LIMIT, "%zu rows without ids: no numbers are left behind the largest id", n);
+    if (!own->ids && how != KI_PUT_UPDATE) {
+        const bool follows = v->n == 0 || (uint64_t)v->next_id == (uint64_t)v->first_id + v->n;
+
+        if (ids ? continues(v, ids, n) : follows) {
+            if (v->n == 0) v->first_id = ids ? ids[0] : v->next_id;
+            used_id(v, v->first_id + (int64_t)(v->n + n - 1));
+            goto out;
+        }
+    }
+    if (!own->ids) KI_TRY(write_down_ids(c, n));
+    KI_TRY(ki_column_extend(&own->ids, v->n, n, c->rows->expect));
+    KI_TRY(ki_idmap_reserve(&own->idmap, own->env, own->ids, own->removed, v->n, (uint32_t)n));
+    KI_TRY(place_ids(c, how, ids, n, v->n));
+out:
+    ki_view_show(v);
+    return st;
+}
+
+/* ---- scan code ------------------------------------------------------------------------------------- */
+
+/* Where the arrays of a chunk's scan code lie in one block of memory: centre, three floats a row,
+ * codes; each 64-byte aligned. */
+static size_t scan_layout(uint8_t *at, size_t cap, size_t d, ki_scan_chunk *out)
+{
+    const size_t centre = (d * sizeof(float) + 63) / 64 * 64;
+    const size_t terms = (cap * sizeof(float) + 63) / 64 * 64;
+
+    if (at) {
+        out->centre = (const float *)(const void *)at;
+        out->scale = (const float *)(const void *)(at + centre);
+        out->error = (const float *)(const void *)(at + centre + terms);
+        out->half_norm = (const float *)(const void *)(at + centre + 2 * terms);
+        out->codes = at + centre + 3 * terms;
+    }
+    return centre + 3 * terms + cap * d;
+}
+
+typedef struct coding {
+    const ki_view *view;
+    size_t chunk, from, to; // rows of the chunk
+    ki_scan_chunk place;    // its arrays, ours to write
+    ki_progress *progress;
+} coding;
+
+/* The arrays belong to the change: what is const for readers is written here. */
+static void *writable(const void *p)
+{
+    return (void *)(uintptr_t)p;
+}
+
+static kith_status code_piece(void *arg, size_t i)
+{
+    const coding *g = arg;
+    const ki_view *v = g->view;
+    const size_t at = g->from + i * SCAN_PIECE, left = g->to - at;
+    const size_t n = left < SCAN_PIECE ? left : SCAN_PIECE;
+    const void *rows = v->own->codes->chunk[g->chunk]->bytes + at * v->row_bytes;
+
+    ki_scancode_encode(v->metric, rows, n, v->d, g->place.centre,
+                       (uint8_t *)writable(g->place.codes) + at * v->d,
+                       (float *)writable(g->place.scale) + at,
+                       (float *)writable(g->place.error) + at,
+                       (float *)writable(g->place.half_norm) + at);
+    return ki_progress_add(g->progress, 0);
+}
+
+/* Memory of chunk c's scan code for as many rows as its codes have room for, what there is kept. */
+static kith_status reserve_scan(ki_change *c, size_t chunk, ki_scan_chunk *s)
+{
+    ki_view *v = c->next;
+    const uint32_t cap = v->own->codes->chunk[chunk]->cap;
+    const ki_chunk *old;
+    ki_scan_chunk new = {.n = s->n, .error_max = s->error_max};
+    kith_status st = KITH_OK;
+    ki_chunk *k;
+
+    KI_TRY(ki_column_own(&v->own->scans, chunk + 1));
+    old = v->own->scans->chunk[chunk];
+    if (old && old->own && old->cap >= cap && s->n) goto out;
+    KI_TRY(ki_chunk_create(v->own->env, cap, scan_layout(NULL, cap, v->d, NULL), &k));
+    (void)scan_layout(k->own, cap, v->d, &new);
+    if (s->n) {
+        memcpy(writable(new.centre), s->centre, v->d * sizeof(float));
+        memcpy(writable(new.scale), s->scale, s->n * sizeof(float));
+        memcpy(writable(new.error), s->error, s->n * sizeof(float));
+        memcpy(writable(new.half_norm), s->half_norm, s->n * sizeof(float));
+        memcpy(writable(new.codes), s->codes, s->n * v->d);
+    }
+    ki_column_place(v->own->scans, chunk, k);
+    *s = new;
+out:
+    return st;
+}
+
+static kith_status scan_chunk(ki_change *c, size_t chunk, uint32_t threads, ki_progress *p)
+{
+    ki_view *v = c->next;
+    ki_env *env = v->own->env;
+    ki_scan_chunk *s = &v->own->scan[chunk];
+    const size_t start = chunk << KI_CHUNK_BITS, left = v->n - start;
+    coding g = {v, chunk, s->n, left < KI_CHUNK ? left : KI_CHUNK, {0}, p};
+    kith_status st = KITH_OK;
+    size_t pieces;
+
+    if (g.to < KI_SCAN_SEED || g.to == s->n) return KITH_OK;
+    KI_TRY(reserve_scan(c, chunk, s));
+    if (s->n == 0)
+        ki_scancode_centre(v->metric, (const void *)v->own->codes->chunk[chunk]->bytes, v->d,
+                           writable(s->centre));
+    g.place = *s;
+    pieces = (g.to - g.from + SCAN_PIECE - 1) / SCAN_PIECE;
+    KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, code_piece, &g));
+    for (size_t i = g.from; i < g.to; i++)
+        if (s->error[i] > s->error_max) s->error_max = s->error[i];
+    s->n = (uint32_t)g.to;
+out:
+    return st;
+}
+
+/* One entry a chunk, the new ones without code. */
+static kith_status reserve_entries(ki_view *v)
+{
+    struct ki_view_private *own = v->own;
+    const size_t chunks = ki_view_chunks(v);
+    ki_scan_chunk *scan;
+
+    if (chunks > own->scan_room) {
+        const size_t room = chunks + chunks / 8;
+
+        scan = ki_regrow(own->env, own->scan, v->scan_chunks, room, sizeof *scan);
+        if (!scan) return KITH_NO_MEMORY;
+        ki_release(own->env, own->scan, own->scan_room, sizeof *scan);
+        own->scan = scan;
+        own->scan_room = room;
+        ki_view_show(v);
+    }
+    for (size_t i = v->scan_chunks; i < chunks; i++) own->scan[i] = (ki_scan_chunk){0};
+    v->scan_chunks = chunks;
+    return KITH_OK;
+}
+
+kith_status ki_change_scan(ki_change *c, uint32_t n0, uint32_t threads, ki_progress *p)
+{
+    ki_view *v = c->next;
+    kith_status st = KITH_OK;
+
+    if (!v->own->scan_wanted || !ki_scancode_applies(v->codec, v->metric)) return KITH_OK;
+    if (v->scan_chunks == 0 && v->n < KI_SCAN_SEED) return KITH_OK;
+    if (!v->own->scans) KI_TRY(ki_column_create(v->own->env, 0, false, &v->own->scans));
+    if (v->scan_chunks == 0) n0 = 0;
+    KI_TRY(reserve_entries(v));
+    for (size_t chunk = n0 >> KI_CHUNK_BITS; chunk < v->scan_chunks; chunk++)
+        KI_TRY(scan_chunk(c, chunk, threads, p));
+out:
+    return st;
+}
+
+/* ---- put ------------------------------------------------------------------------------------------- */
+
+static kith_status check_labels(const char *const *labels, size_t n)
+{
+    kith_status st = KITH_OK;
+
+    for (size_t i = 0; labels && i < n; i++) KI_TRY(ki_label_check(labels[i], "row", (int64_t)i));
+out:
+    return st;
+}
+
+static kith_status put_labels(ki_change *c, const char *const *labels, size_t n, uint32_t n0)
+{
+    struct ki_view_private *own = c->next->own;
+    kith_status st = KITH_OK;
+
+    for (size_t i = 0; labels && i < n; i++)
+        if (labels[i])
+            KI_TRY(ki_labels_set(&own->labels, own->env, n0 + (uint32_t)i, labels[i],
+                                 strlen(labels[i])));
+out:
+    return st;
+}
+
+static kith_status put(ki_change *c, ki_put how, kith_rows x, const int64_t *ids,
+                       const char *const *labels, uint32_t threads, ki_progress *p)
+{
+    ki_view *v = c->next;
+    const uint32_t n0 = v->n;
+    filling f = {.change = c, .x = x, .n0 = n0, .encode = true, .progress = p};
+    kith_status st = KITH_OK;
+    bool checked;
+
+    KI_TRY(ki_rows_check_shape(x, v->d, v->metric, "row"));
+    if (x.n > KITH_MAX_ROWS - n0)
+        KI_FAIL(KITH_LIMIT, "%zu rows and %u that are there are more than %u", x.n, n0,
+                KITH_MAX_ROWS);
+    KI_TRY(check_labels(labels, x.n));
+    KI_TRY(choose(c, x, threads, p, &checked));
+    KI_TRY(put_ids(c, how, ids, x.n));
+    KI_TRY(ki_column_extend(&v->own->codes, n0, x.n, c->rows->expect));
+    ki_view_show(v);
+    f.check = !checked;
+    KI_TRY(fill(&f, threads));
+    v->n += (uint32_t)x.n;
+    v->live += (uint32_t)x.n;
+    KI_TRY(ki_change_scan(c, n0, threads, p));
+    KI_TRY(put_labels(c, labels, x.n, n0));
+out:
+    return st;
+}
+
+kith_status ki_change_put(ki_change *c, ki_put how, kith_rows x, const int64_t *ids,
+                          const char *const *labels, uint32_t threads, ki_progress *p)
+{
+    const kith_status st = x.n ? put(c, how, x, ids, labels, threads, p) : KITH_OK;
+
+    c->failed |= st != KITH_OK;
+    return st;
+}
