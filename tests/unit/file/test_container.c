@@ -16,7 +16,7 @@
 
 static char folder[64], path[96];
 
-/* ---- recipes: sections with known bytes ------------------------------------------------------- */
+/* ---- recipes: sections with known bytes --------------------------------------------------- */
 
 typedef struct part {
     uint32_t type, part;
@@ -103,7 +103,7 @@ static const part many[] = {
     {13, 0, 3145729, true}, {14, 0, 1048577, true}, {15, 0, 5242880, true}, {16, 0, 3, false}};
 static const recipe large = {.parts = many, .n = sizeof many / sizeof many[0]};
 
-/* ---- bytes in memory ---------------------------------------------------------------------------- */
+/* ---- bytes in memory ---------------------------------------------------------------------- */
 
 typedef struct bytes {
     uint8_t *p;
@@ -205,7 +205,7 @@ static void holds(const ki_container *c, const recipe *r)
     must(ki_container_verify(c, 2, NULL));
 }
 
-/* ---- round trips ------------------------------------------------------------------------------------ */
+/* ---- round trips -------------------------------------------------------------------------- */
 
 static void what_is_saved_comes_back(void **state)
 {
@@ -313,7 +313,7 @@ static void the_last_release_frees(void **state)
     ki_container_release(NULL);
 }
 
-/* ---- damage -------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------- */
 
 static void every_cut_is_seen(void **state)
 {
@@ -415,7 +415,7 @@ static void damage_is_named_to_the_block(void **state)
     free(b.p);
 }
 
-/* ---- forgeries: every checksum right, the numbers wrong ----------------------------------------------- */
+/* ---- forgeries: every checksum right, the numbers wrong ----------------------------------- */
 
 typedef struct forgery {
     const char *says;
@@ -456,7 +456,7 @@ static void forgeries_are_refused(void **state)
         {"its head makes no sense", KITH_CORRUPT, HEAD_(32), 8, 0},
         {"its head makes no sense", KITH_CORRUPT, HEAD_(32), 8, table_at + 64},
         {"its head makes no sense", KITH_CORRUPT, HEAD_(32), 8, sums_at - 1},
-        {"pass the end", KITH_CORRUPT, HEAD_(32), 8, sums_at - 64},
+        {"not where they belong", KITH_CORRUPT, HEAD_(32), 8, sums_at - 64},
         {"not where they belong", KITH_CORRUPT, HEAD_(32), 8, sums_at + 64},
         {"its section SPEC starts", KITH_CORRUPT, ENTRY_(0, 8), 8, 0},
         {"section SPEC starts at 1", KITH_CORRUPT, ENTRY_(0, 8), 8, 1},
@@ -555,7 +555,7 @@ static void what_is_not_ours_is_recognised(void **state)
     refused(ki_container_open(own_env(), folder, 0, &c), KITH_IO, "Is a directory");
 }
 
-/* ---- saving ---------------------------------------------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------------------------- */
 
 static void a_mapped_file_is_saved_over(void **state)
 {
@@ -731,7 +731,7 @@ static void cancelling_leaves_the_old_file(void **state)
     ki_container_release(c);
 }
 
-/* ---- the n-th failure -------------------------------------------------------------------------------------- */
+/* ---- the n-th failure --------------------------------------------------------------------- */
 
 static size_t files_in_folder(void)
 {
@@ -835,7 +835,7 @@ static void no_failed_open_leaks(void **state)
             }
 }
 
-/* ---- main ------------------------------------------------------------------------------------------------------ */
+/* ---- main --------------------------------------------------------------------------------- */
 
 static int make_folder(void **state)
 {
