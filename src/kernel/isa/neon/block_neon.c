@@ -1,0 +1,170 @@
+/* Blocks in NEON: 6 rows x 16 queries are 24 registers of sums. */
+#include <arm_neon.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+enum { BV_LANES = 4, BLOCK_ROWS = 6, BLOCK_HALVES = 1 };
+
+typedef float32x4_t bv_f;
+typedef int32x4_t bv_i;
+typedef uint32x4_t bv_m; // all ones or all zeros in a lane
+
+KI_INLINE bv_f bv_f32(const void *p)
+{
+    return vld1q_f32(p);
+}
+
+KI_INLINE bv_i bv_i32(const void *p)
+{
+    return vld1q_s32(p);
+}
+
+KI_INLINE void bv_put_f32(void *p, bv_f v)
+{
+    vst1q_f32(p, v);
+}
+
+KI_INLINE void bv_put_i32(void *p, bv_i v)
+{
+    vst1q_s32(p, v);
+}
+
+KI_INLINE bv_f bv_set(float x)
+{
+    return vdupq_n_f32(x);
+}
+
+KI_INLINE bv_f bv_mul(bv_f a, bv_f b)
+{
+    return vmulq_f32(a, b);
+}
+
+KI_INLINE bv_f bv_sub(bv_f a, bv_f b)
+{
+    return vsubq_f32(a, b);
+}
+
+KI_INLINE bv_f bv_float(bv_i v)
+{
+    return vcvtq_f32_s32(v);
+}
+
+KI_INLINE bv_m bv_all(void)
+{
+    return vdupq_n_u32(UINT32_MAX);
+}
+
+KI_INLINE bv_m bv_below(bv_m m, bv_f v, bv_f thr)
+{
+    return vandq_u32(m, vcltq_f32(v, thr));
+}
+
+KI_INLINE uint32_t bv_rest(bv_m m)
+{
+    const uint32x4_t place = {1, 2, 4, 8};
+
+    return vaddvq_u32(vbicq_u32(place, m));
+}
+
+KI_INLINE bv_i bv_word(const void *p)
+{
+    int32_t w;
+
+    memcpy(&w, p, 4);
+    return vdupq_n_s32(w);
+}
+
+KI_INLINE bv_f bv_word_f32(const void *p)
+{
+    float x;
+
+    memcpy(&x, p, 4);
+    return vdupq_n_f32(x);
+}
+
+KI_INLINE bv_f bv_fma(bv_f a, bv_f b, bv_f sum)
+{
+    return vfmaq_f32(sum, a, b);
+}
+
+KI_INLINE bv_f bv_add(bv_f a, bv_f b)
+{
+    return vaddq_f32(a, b);
+}
+
+KI_INLINE bv_f bv_abs(bv_f v)
+{
+    return vabsq_f32(v);
+}
+
+KI_INLINE bv_i bv_even_u8(bv_i v)
+{
+    return vandq_s32(v, vdupq_n_s32(0x00ff00ff));
+}
+
+KI_INLINE bv_i bv_odd_u8(bv_i v)
+{
+    return vreinterpretq_s32_u16(vshrq_n_u16(vreinterpretq_u16_s32(v), 8));
+}
+
+KI_INLINE bv_i bv_even_s8(bv_i v)
+{
+    const int16x8_t up = vshlq_n_s16(vreinterpretq_s16_s32(v), 8);
+
+    return vreinterpretq_s32_s16(vshrq_n_s16(up, 8));
+}
+
+KI_INLINE bv_i bv_odd_s8(bv_i v)
+{
+    return vreinterpretq_s32_s16(vshrq_n_s16(vreinterpretq_s16_s32(v), 8));
+}
+
+KI_INLINE bv_i bv_dot16(bv_i sum, bv_i a, bv_i b)
+{
+    const int16x8_t p = vreinterpretq_s16_s32(a), q = vreinterpretq_s16_s32(b);
+    const int32x4_t low = vmull_s16(vget_low_s16(p), vget_low_s16(q));
+
+    return vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(p, q)));
+}
+
+KI_INLINE bv_f bv_even_bf16(bv_i v)
+{
+    return vreinterpretq_f32_s32(vshlq_n_s32(v, 16));
+}
+
+KI_INLINE bv_f bv_odd_bf16(bv_i v)
+{
+    return vreinterpretq_f32_s32(vandq_s32(v, vdupq_n_s32(-65536)));
+}
+
+KI_INLINE bv_i bv_add_i32(bv_i a, bv_i b)
+{
+    return vaddq_s32(a, b);
+}
+
+KI_INLINE bv_i bv_xor(bv_i a, bv_i b)
+{
+    return veorq_s32(a, b);
+}
+
+KI_INLINE bv_i bv_and(bv_i a, bv_i b)
+{
+    return vandq_s32(a, b);
+}
+
+KI_INLINE bv_i bv_count(bv_i v)
+{
+    const uint8x16_t bytes = vcntq_u8(vreinterpretq_u8_s32(v));
+
+    return vreinterpretq_s32_u32(vpaddlq_u16(vpaddlq_u8(bytes)));
+}
+
+#include "kernel/block_ops.kern.h"
+#include "kernel/isa/isa.h"
+
+void ki_fill_block_neon(ki_kernels *k)
+{
+    block_fill(k);
+}
