@@ -18,28 +18,6 @@ static const option own[] = {
 };
 static const option *const options[] = {own, join_options, column_options, common_options, NULL};
 
-/* What kith_stats tells of one name. */
-typedef struct wanted {
-    const char *name;
-    double value;
-} wanted;
-
-static void take_stat(void *ctx, const char *name, const char *text, double value)
-{
-    wanted *w = ctx;
-
-    (void)text;
-    if (strcmp(name, w->name) == 0) w->value = value;
-}
-
-static double stat_of(const kith_index *ix, const char *name)
-{
-    wanted w = {name, 0};
-
-    kith_stats(ix, take_stat, &w);
-    return w.value;
-}
-
 /* Values that are stored otherwise than they came, without loss. */
 static const char *why_this_type(kith_dtype came_as, kith_dtype stored)
 {
@@ -57,7 +35,7 @@ static void say_text(const job *j, kith_dtype came_as, const char *path)
     note("%s: %llu rows of %zu %s components%s", path, (unsigned long long)kith_count(j->index),
          kith_dim(j->index), kith_dtype_name(stored), why_this_type(came_as, stored));
     note("%s, %s; %.0f bytes; %.2f s, %s rows/s", kith_spec(j->index),
-         kith_metric_name(kith_metric_of(j->index)), stat_of(j->index, "file_bytes"), spent, rows);
+         kith_metric_name(kith_metric_of(j->index)), index_stat(j->index, "file_bytes"), spent, rows);
 }
 
 static void say_json(const job *j, kith_dtype came_as, const char *path)
@@ -73,7 +51,7 @@ static void say_json(const job *j, kith_dtype came_as, const char *path)
     json_text(&out, "dtype_given", kith_dtype_name(came_as));
     json_int(&out, "dim", (int64_t)kith_dim(j->index));
     json_int(&out, "count", (int64_t)kith_count(j->index));
-    json_double(&out, "file_bytes", stat_of(j->index, "file_bytes"));
+    json_double(&out, "file_bytes", index_stat(j->index, "file_bytes"));
     json_double(&out, "seconds", seconds() - j->begun);
     json_close(&out, '}');
     json_line(&out);

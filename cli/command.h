@@ -44,6 +44,8 @@ kith_status job_begin(const arguments *a, job *j);
 kith_status job_open(job *j, const char *path, uint32_t flags);
 kith_status job_save(job *j, const char *path);
 void job_end(job *j);
+/* What kith_stats tells of one name, 0 when it tells nothing. */
+double index_stat(const kith_index *ix, const char *name);
 
 /* --metric, preset l2. */
 kith_status given_metric(const arguments *a, kith_metric *out);

@@ -48,6 +48,29 @@ void job_end(job *j)
     j->index = NULL;
 }
 
+/* ---- asking ---------------------------------------------------------------------------------------- */
+
+typedef struct wanted {
+    const char *name;
+    double value;
+} wanted;
+
+static void take_stat(void *ctx, const char *name, const char *text, double value)
+{
+    wanted *w = ctx;
+
+    (void)text;
+    if (strcmp(name, w->name) == 0) w->value = value;
+}
+
+double index_stat(const kith_index *ix, const char *name)
+{
+    wanted w = {name, 0};
+
+    kith_stats(ix, take_stat, &w);
+    return w.value;
+}
+
 /* ---- metric and parameters ---------------------------------------------------------------------- */
 
 kith_status given_metric(const arguments *a, kith_metric *out)

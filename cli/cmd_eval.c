@@ -1,0 +1,454 @@
+/* kith eval: how good and how fast an index answers. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "measure.h"
+#include "output.h"
+
+enum { WARM = 100, EFFORTS = 256 };
+
+static const option own[] = {
+    {"gt", "GT.npy", "the exact neighbours of the queries, as kith gt writes them", 0},
+    {"exact", "BASE", "find the exact neighbours among these vectors first", 0},
+    {"relevant", "FILE.tsv", "marks of relevance: query, id, grade; gives success@k and MRR", 0},
+    {"k", "K", "neighbours of each query (default 10)", 'k'},
+    {"effort", "E1,E2,…", "the settings to measure, one line each (default: the index's own)", 'e'},
+    {"param", "NAME=VALUE", "a parameter of searches; may be repeated", 'p'},
+    {"plot", "OUT.svg", "draw recall against queries per second", 0},
+    {"json", NULL, "one object a setting", 0},
+    {NULL, NULL, NULL, 0},
+};
+static const option *const options[] = {own, query_options, column_options, common_options, NULL};
+
+typedef struct evaluation {
+    job j, judge;    /* judge.index: the rows of --exact */
+    kith_query how;
+    matrix queries;
+    truth truth;     /* ids NULL: none asked for */
+    marks marks;
+    int64_t *ids;    /* [n][k] */
+    float *dist;
+    double *us;      /* [n]: microseconds of each query */
+    uint32_t efforts[EFFORTS];
+    size_t settings;
+} evaluation;
+
+/* ---- what is true ------------------------------------------------------------------------------- */
+
+/* The distances from query i to the rows `ids` as ix computes them, nearest first, by a search that
+ * only those rows may answer. *found: how many of them ix has. */
+static kith_status distances_of(const kith_index *ix, const evaluation *e, size_t i,
+                                const int64_t *ids, size_t n, int64_t *found_ids, float *dist,
+                                size_t *found)
+{
+    kith_query how = KITH_QUERY_K((uint32_t)n);
+    kith_filter *only = NULL;
+    kith_status st = KITH_OK;
+
+    TRY(kith_filter_ids(ids, n, &only));
+    how.filter = only;
+    how.threads = 1;
+    TRY(kith_search(ix, matrix_rows(&e->queries, i, 1), &how, found_ids, dist));
+    for (*found = 0; *found < n && found_ids[*found] != KITH_NO_ID;) ++*found;
+out:
+    kith_filter_free(only);
+    return st;
+}
+
+/* Where the index holds the values themselves, its own distances decide ties. */
+static int holds_values(const kith_index *ix)
+{
+    const kith_dtype t = kith_dtype_of(ix);
+
+    return t == KITH_F32 || t == KITH_U8 || t == KITH_I8 || t == KITH_BIT;
+}
+
+/* How near the last true neighbour of each query is. Without one of them in the index there is nothing
+ * to compare distances with: then answers are compared by id. */
+static kith_status find_edges(evaluation *e)
+{
+    truth *t = &e->truth;
+    kith_status st = KITH_OK;
+    int64_t *ids = array_new(t->k, sizeof *ids);
+    float *dist = array_new(t->k, sizeof *dist), *edge = array_new(t->n, sizeof *edge);
+    size_t found;
+
+    NEED(ids);
+    NEED(dist);
+    NEED(edge);
+    for (size_t i = 0; i < t->n; i++) {
+        size_t wanted = 0;
+        while (wanted < t->k && t->ids[i * t->k + wanted] != KITH_NO_ID) wanted++;
+        if (wanted == 0) continue;
+        TRY(progress_step(&e->j.progress, "comparing", i, t->n));
+        TRY(distances_of(e->j.index, e, i, t->ids + i * t->k, wanted, ids, dist, &found));
+        if (found < wanted) goto out;
+        edge[i] = dist[wanted - 1];
+    }
+    t->edge = edge;
+    edge = NULL;
+out:
+    free(ids);
+    free(dist);
+    free(edge);
+    return st;
+}
+
+/* Integers of any width as ids: the first k columns. */
+static kith_status take_truth(evaluation *e, const matrix *m, const char *path)
+{
+    truth *t = &e->truth;
+
+    if (m->dtype != KITH_I32 && m->dtype != KITH_I64)
+        return fail(KITH_BAD_ARG, "%s holds %s, ids are i32 or i64", path, kith_dtype_name(m->dtype));
+    if (m->n != e->queries.n || m->d < e->how.k)
+        return fail(KITH_BAD_ARG, "%s is %zu x %zu: %zu queries and %u neighbours are to be compared",
+                    path, m->n, m->d, e->queries.n, e->how.k);
+    t->n = m->n;
+    t->k = e->how.k;
+    t->ids = array_new(t->n, t->k * sizeof *t->ids);
+    if (t->ids == NULL) return KITH_NO_MEMORY;
+    for (size_t i = 0; i < t->n * t->k; i++) {
+        const size_t from = i / t->k * m->d + i % t->k;
+        t->ids[i] = m->dtype == KITH_I32 ? ((const int32_t *)m->data)[from]
+                                         : ((const int64_t *)m->data)[from];
+    }
+    return KITH_OK;
+}
+
+static kith_status read_truth(evaluation *e, const char *path, const arguments *a)
+{
+    kith_status st = KITH_OK;
+    kith_source src = {0};
+    matrix m = {0};
+
+    TRY(input_open(path, INPUT_QUERIES, a, &e->j.host, &src));
+    TRY(matrix_read(&src, &e->j.progress, &m));
+    TRY(take_truth(e, &m, path));
+    if (holds_values(e->j.index)) TRY(find_edges(e));
+out:
+    if (src.close != NULL) src.close(src.ctx);
+    matrix_free(&m);
+    return st;
+}
+
+/* The exponent in an index's spec, "p=3" of Flat(p=3): to the bracket's or the list's end. */
+static const char *exponent(const kith_index *ix, char out[32])
+{
+    const char *at = kith_spec(ix);
+
+    for (; (at = strstr(at, "p=")) != NULL; at++) {
+        if (at == kith_spec(ix) || (at[-1] != '(' && at[-1] != ',')) continue;
+        snprintf(out, 32, "%.*s", (int)strcspn(at + 2, ",)"), at + 2);
+        return out;
+    }
+    return NULL;
+}
+
+static kith_status compute_truth(evaluation *e, const char *base, const arguments *a)
+{
+    static const kith_host all_threads = KITH_HOST_INIT;
+    kith_query how = KITH_QUERY_K(e->how.k);
+    truth *t = &e->truth;
+    kith_status st = KITH_OK;
+    float *dist = NULL;
+    char p[32];
+
+    e->judge.host = all_threads;
+    TRY(job_build_exact(&e->judge, base, kith_metric_of(e->j.index), exponent(e->j.index, p), a));
+    if (kith_dim(e->judge.index) != e->queries.d)
+        FAIL(KITH_BAD_ARG, "%s has %zu components a row, the queries %zu", base,
+             kith_dim(e->judge.index), e->queries.d);
+    t->n = e->queries.n;
+    t->k = e->how.k;
+    t->ids = array_new(t->n, t->k * sizeof *t->ids);
+    NEED(t->ids);
+    t->edge = array_new(t->n, sizeof *t->edge);
+    NEED(t->edge);
+    dist = array_new(t->n, t->k * sizeof *dist);
+    NEED(dist);
+    how.watch = &e->j.watch;
+    TRY(kith_search(e->judge.index, matrix_rows(&e->queries, 0, t->n), &how, t->ids, dist));
+    for (size_t i = 0; i < t->n * t->k; i++)
+        if (t->ids[i] != KITH_NO_ID) t->edge[i / t->k] = dist[i];
+out:
+    free(dist);
+    return st;
+}
+
+/* Where the index rounds, what its answers are really worth: their distances in --exact's rows. */
+static kith_status judge_answers(evaluation *e)
+{
+    const size_t k = e->how.k;
+    kith_status st = KITH_OK;
+    int64_t *ids = array_new(k, sizeof *ids);
+    size_t found, n;
+
+    NEED(ids);
+    for (size_t i = 0; i < e->queries.n; i++) {
+        for (n = 0; n < k && e->ids[i * k + n] != KITH_NO_ID;) n++;
+        if (n == 0) continue;
+        TRY(distances_of(e->judge.index, e, i, e->ids + i * k, n, ids, e->dist + i * k, &found));
+    }
+out:
+    free(ids);
+    return st;
+}
+
+/* ---- measuring ---------------------------------------------------------------------------------- */
+
+static kith_status search_some(evaluation *e, size_t first, size_t n)
+{
+    const size_t k = e->how.k;
+
+    return kith_search(e->j.index, matrix_rows(&e->queries, first, n), &e->how, e->ids + first * k,
+                       e->dist + first * k);
+}
+
+/* One query at a time on one thread; all of them as a batch on several. */
+static kith_status time_searches(evaluation *e, measured *m)
+{
+    const size_t n = e->queries.n, warm = n < WARM ? n : WARM;
+    kith_status st = KITH_OK;
+    double begun, spent;
+
+    for (size_t i = 0; i < warm; i++) TRY(search_some(e, i, 1));
+    begun = seconds();
+    if (e->j.host.threads > 1) {
+        TRY(search_some(e, 0, n));
+        spent = seconds() - begun;
+        m->p50_us = m->p99_us = m->p999_us = (double)NAN;
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            const double before = seconds();
+            TRY(search_some(e, i, 1));
+            e->us[i] = 1e6 * (seconds() - before);
+            if (i % 16 == 0) TRY(progress_step(&e->j.progress, "measuring", i, n));
+        }
+        spent = seconds() - begun;
+        sort_numbers(e->us, n);
+        m->p50_us = percentile(e->us, n, 0.5);
+        m->p99_us = percentile(e->us, n, 0.99);
+        m->p999_us = percentile(e->us, n, 0.999);
+    }
+    m->qps = spent > 0 ? (double)n / spent : (double)INFINITY;
+out:
+    return st;
+}
+
+static int64_t query_name(const evaluation *e, size_t i)
+{
+    return e->queries.ids != NULL ? e->queries.ids[i] : (int64_t)i;
+}
+
+static void grade_answers(const evaluation *e, measured *m)
+{
+    double recall = 0, success = 0, mrr = 0;
+    size_t marked = 0;
+
+    for (size_t i = 0; i < e->queries.n; i++) {
+        const int64_t *ids = e->ids + i * e->how.k;
+        double rank = (double)NAN;
+        if (e->truth.ids != NULL) recall += truth_recall(&e->truth, i, ids, e->dist + i * e->how.k);
+        if (e->marks.n > 0) rank = marks_reciprocal(&e->marks, query_name(e, i), ids, e->how.k);
+        if (isnan(rank)) continue;
+        marked++;
+        success += rank > 0;
+        mrr += rank;
+    }
+    m->recall = e->truth.ids != NULL ? recall / (double)e->queries.n : (double)NAN;
+    m->recall_by = e->truth.ids == NULL ? NULL : e->truth.edge != NULL ? "distance" : "id";
+    m->success = marked > 0 ? success / (double)marked : (double)NAN;
+    m->mrr = marked > 0 ? mrr / (double)marked : (double)NAN;
+}
+
+static kith_status measure(evaluation *e, uint32_t effort, measured *m)
+{
+    kith_status st = KITH_OK;
+
+    m->effort = e->how.effort = effort;
+    m->k = e->how.k;
+    TRY(time_searches(e, m));
+    if (e->judge.index != NULL && !holds_values(e->j.index)) TRY(judge_answers(e));
+    grade_answers(e, m);
+out:
+    return st;
+}
+
+/* ---- telling ------------------------------------------------------------------------------------ */
+
+static void put_json(const measured *m)
+{
+    json j = {stdout, 0};
+
+    json_open(&j, NULL, '{');
+    json_int(&j, "effort", m->effort);
+    json_int(&j, "k", m->k);
+    if (m->recall_by != NULL) {
+        json_double(&j, "recall", m->recall);
+        json_text(&j, "recall_by", m->recall_by);
+    }
+    if (!isnan(m->success)) {
+        json_double(&j, "success", m->success);
+        json_double(&j, "mrr", m->mrr);
+    }
+    json_double(&j, "qps", m->qps);
+    json_double(&j, "p50_us", m->p50_us);
+    json_double(&j, "p99_us", m->p99_us);
+    json_double(&j, "p999_us", m->p999_us);
+    json_close(&j, '}');
+    json_line(&j);
+}
+
+/* A cell of the table: a number of so many decimals, or a dash. */
+static void put_cell(double value, int decimals, int width)
+{
+    if (isnan(value))
+        printf("  %*s", width, "-");
+    else
+        printf("  %*.*f", width, decimals, value);
+}
+
+static void put_head(const measured *m)
+{
+    printf("%6s", "effort");
+    if (m->recall_by != NULL) printf("  %6s@%-4u  %-8s", "recall", m->k, "by");
+    if (!isnan(m->success)) printf("  %7s@%-4u  %6s", "success", m->k, "mrr");
+    printf("  %10s  %10s  %10s  %10s\n", "qps", "p50_us", "p99_us", "p999_us");
+}
+
+static void put_line(const measured *m)
+{
+    printf("%6u", m->effort);
+    if (m->recall_by != NULL) printf("  %11.5f  %-8s", m->recall, m->recall_by);
+    if (!isnan(m->success)) printf("  %12.5f  %6.4f", m->success, m->mrr);
+    put_cell(m->qps, 1, 10);
+    put_cell(m->p50_us, 1, 10);
+    put_cell(m->p99_us, 1, 10);
+    put_cell(m->p999_us, 1, 10);
+    putchar('\n');
+}
+
+/* ---- the verb ----------------------------------------------------------------------------------- */
+
+static kith_status read_efforts(evaluation *e, const arguments *a)
+{
+    const char *text = given_text(a, "effort");
+    kith_status st = KITH_OK;
+    int64_t *list = NULL;
+    size_t n = 0;
+
+    e->settings = 1;
+    if (text == NULL) {
+        e->efforts[0] = e->how.effort; // of --param
+        return KITH_OK;
+    }
+    if (parse_ids(text, &list, &n) != KITH_OK || n > EFFORTS)
+        TRY(wrong_usage("--effort %s: up to %d whole numbers, written 10,20,50", text, EFFORTS));
+    for (size_t i = 0; i < n; i++) {
+        if (list[i] < 0 || list[i] > UINT32_MAX)
+            TRY(wrong_usage("--effort %lld: it cannot be negative or so large", (long long)list[i]));
+        e->efforts[i] = (uint32_t)list[i];
+    }
+    e->settings = n;
+out:
+    free(list);
+    return st;
+}
+
+static kith_status prepare(evaluation *e, const arguments *a)
+{
+    const char *gt = given_text(a, "gt"), *base = given_text(a, "exact");
+    const char *relevant = given_text(a, "relevant");
+    kith_status st = KITH_OK;
+    kith_source src = {0};
+
+    if (gt == NULL && base == NULL && relevant == NULL)
+        TRY(wrong_usage("compared with what? --gt, --exact or --relevant"));
+    if (gt != NULL && base != NULL) TRY(wrong_usage("--gt or --exact, not both"));
+    TRY(given_query(a, &e->how));
+    TRY(read_efforts(e, a));
+    e->how.watch = &e->j.watch;
+    TRY(job_open(&e->j, a->operand[0], KITH_OPEN_COPY | KITH_OPEN_READ_ONLY));
+    e->truth.similar = kith_metric_is_similarity(kith_metric_of(e->j.index));
+    TRY(input_open(a->operand[1], INPUT_QUERIES, a, &e->j.host, &src));
+    TRY(matrix_read(&src, &e->j.progress, &e->queries));
+    if (e->queries.n == 0 || e->queries.d != kith_dim(e->j.index))
+        FAIL(KITH_BAD_ARG, "%s is %zu x %zu, the index has %zu components a row", a->operand[1],
+             e->queries.n, e->queries.d, kith_dim(e->j.index));
+    if (gt != NULL) TRY(read_truth(e, gt, a));
+    if (base != NULL) TRY(compute_truth(e, base, a));
+    if (relevant != NULL) TRY(marks_read(relevant, a, &e->marks));
+    e->ids = array_new(e->queries.n, e->how.k * sizeof *e->ids);
+    NEED(e->ids);
+    e->dist = array_new(e->queries.n, e->how.k * sizeof *e->dist);
+    NEED(e->dist);
+    e->us = array_new(e->queries.n, sizeof *e->us);
+    NEED(e->us);
+out:
+    if (src.close != NULL) src.close(src.ctx);
+    return st;
+}
+
+static kith_status run(const arguments *a)
+{
+    const char *plot = given_text(a, "plot");
+    const int as_json = given_flag(a, "json");
+    kith_status st = KITH_OK;
+    measured *m = NULL;
+    evaluation *e = array_new(1, sizeof *e);
+
+    NEED(e);
+    TRY(job_begin(a, &e->j));
+    if (e->j.host.threads == 0) e->j.host.threads = 1;
+    TRY(prepare(e, a));
+    m = array_new(e->settings, sizeof *m);
+    NEED(m);
+    for (size_t i = 0; i < e->settings; i++) {
+        TRY(measure(e, e->efforts[i], &m[i]));
+        progress_end(&e->j.progress);
+        if (!as_json && i == 0) put_head(m);
+        if (as_json)
+            put_json(&m[i]);
+        else
+            put_line(&m[i]);
+        TRY(check_stdout());
+    }
+    if (e->marks.n > 0 && isnan(m[0].success)) note("no query of these is marked in the file");
+    if (plot != NULL) TRY(plot_save(plot, a->operand[0], m, e->settings));
+out:
+    free(m);
+    if (e == NULL) return st;
+    truth_free(&e->truth);
+    marks_free(&e->marks);
+    matrix_free(&e->queries);
+    free(e->ids);
+    free(e->dist);
+    free(e->us);
+    job_end(&e->judge);
+    job_end(&e->j);
+    free(e);
+    return st;
+}
+
+const command cmd_eval = {
+    "eval",
+    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv [-k K] [--effort E1,E2,…] [option]…",
+    "how good and how fast an index answers",
+    "Searches all queries once for each effort and prints a line: recall, queries per second, the "
+    "time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is the "
+    "default, queries go one at a time; with more threads they go as one batch.\n\n"
+    "Recall is the share of the true K nearest rows that were found. It is told by distance where "
+    "that is possible: an answer is right when it is as near as the last true neighbour, whichever "
+    "of equally near rows the ground truth has; an index that stores rounded values is compared by "
+    "id, unless --exact gives the values.",
+    "kith eval base.kith query.npy --gt gt.npy -k 10\n"
+    "kith eval base.kith query.npy --exact base.npy --effort 20,50,100 --plot curve.svg\n",
+    options,
+    2,
+    2,
+    run,
+};
