@@ -1,9 +1,9 @@
 /* A change from begin to commit or abort, and its small steps: remove a row, set a label.
  *
- * The change works on `next`, which begins as a copy of the published view `base` and shares all its
- * columns. What base shows is never written; three things are filled beyond what base knows, in
- * memory that both share: elements behind base's n, slots of the id table, links of labels. The first
- * needs no undoing; abort takes back the other two. */
+ * The change works on `next`, which begins as a copy of the published view `base` and shares all
+ * its columns. What base shows is never written; three things are filled beyond what base knows, in
+ * memory that both share: elements behind base's n, slots of the id table, links of labels. The
+ * first needs no undoing; abort takes back the other two. */
 #include "rows/store.h"
 
 #include <string.h>
@@ -67,7 +67,7 @@ void ki_change_expect(ki_change *c, uint64_t n)
     c->rows->expect = n;
 }
 
-/* ---- remove, label -------------------------------------------------------------------------------- */
+/* ---- remove, label --------------------------------------------------------------------------- */
 
 kith_status ki_change_bury(ki_change *c, uint32_t pos)
 {

@@ -21,7 +21,7 @@ static bool alone(const atomic_size_t *refs)
     return atomic_load_explicit(refs, memory_order_acquire) == 1;
 }
 
-/* ---- mapping ---------------------------------------------------------------------------------- */
+/* ---- mapping --------------------------------------------------------------------------------- */
 
 kith_status ki_mapping_create(ki_env *env, void *keep, void (*share)(void *keep),
                               void (*release)(void *keep), ki_mapping **out)
@@ -51,7 +51,7 @@ void ki_mapping_release(ki_mapping *m)
     ki_release(m->env, m, 1, sizeof *m);
 }
 
-/* ---- chunks ----------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 kith_status ki_chunk_borrow(ki_env *env, const void *bytes, uint32_t cap, size_t len,
                             ki_mapping *map, ki_chunk **out)
@@ -98,7 +98,7 @@ void ki_chunk_release(ki_chunk *k)
     ki_release(k->env, k, 1, sizeof *k);
 }
 
-/* ---- columns ---------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 static size_t column_bytes(size_t room)
 {

@@ -1,15 +1,16 @@
 /* id → position: the sorted part of a file and the hash table of what came later. Linear probing at
  * most two thirds full (a miss costs about 5 probes). An id that is replaced again and again leaves
- * its old positions in the way of its own searches; when searches together have passed over as many of
- * them as the table has slots, it is rebuilt, so that a change costs O(sqrt(rows)) at worst. */
+ * its old positions in the way of its own searches; when searches together have passed over as
+ * many of them as the table has slots, it is rebuilt, so that a change costs O(sqrt(rows)) at
+ * worst. */
 #include "rows/idmap.h"
 
 #include "base/rng.h"
 
 #include <string.h>
 
-/* A slot holds position + 1, 0 = empty. Readers meet slots that the writer fills: relaxed is enough,
- * because a position that counts in a view was inserted before the view was published. */
+/* A slot holds position + 1, 0 = empty. Readers meet slots that the writer fills: relaxed is
+ * enough, because a position that counts in a view was inserted before the view was published. */
 struct ki_idtable {
     atomic_size_t refs;
     ki_env *env;
@@ -59,7 +60,7 @@ void ki_idmap_release(ki_idmap *m)
     *m = (ki_idmap){0};
 }
 
-/* ---- find ------------------------------------------------------------------------------------- */
+/* ---- find ------------------------------------------------------------------------------------ */
 
 /* The high half of a mixed id times the capacity: any capacity will do, not only powers of two. */
 static uint32_t home(const ki_idtable *t, int64_t id)
@@ -130,7 +131,7 @@ bool ki_idmap_find(const ki_idmap *m, const ki_column *ids, const ki_column *rem
     return sorted_find(m, ids, id, pos) && *pos < n && !ki_column_removed(removed, *pos);
 }
 
-/* ---- change ----------------------------------------------------------------------------------- */
+/* ---- change ---------------------------------------------------------------------------------- */
 
 static void table_insert(ki_idtable *t, int64_t id, uint32_t pos)
 {

@@ -1,10 +1,11 @@
 /* id → position for rows with ids of their own. Private to rows/.
  *
- * Two parts: positions sorted by id as a file has them (mapped, searched by halving), and a hash table
- * of the positions that came later. The table holds positions only and compares the ids column, so
- * one table serves all views that share it: a reader passes over positions at or beyond its n and
- * over rows that its view calls removed. Slots are never emptied but by the abort of the change that
- * filled them; a table that gets full is replaced by a new one, without the removed rows. */
+ * Two parts: positions sorted by id as a file has them (mapped, searched by halving), and a hash
+ * table of the positions that came later. The table holds positions only and compares the ids
+ * column, so one table serves all views that share it: a reader passes over positions at or beyond
+ * its n and over rows that its view calls removed. Slots are never emptied but by the abort of the
+ * change that filled them; a table that gets full is replaced by a new one, without the removed
+ * rows. */
 #ifndef KI_IDMAP_H
 #define KI_IDMAP_H
 
@@ -15,8 +16,8 @@ typedef struct ki_idtable ki_idtable;
 /* owns: a reference on each part. Zeroed is a valid empty one. */
 typedef struct ki_idmap {
     ki_idtable *table;     /* NULL: no row came later */
-    const uint8_t *sorted; /* u32 [sorted_n], live rows below `base` by ascending id; any alignment */
-    uint32_t sorted_n, base;
+    const uint8_t *sorted; /* u32 [sorted_n], rows live when saved, by id; any alignment */
+    uint32_t sorted_n, base; /* base: positions the file had */
     ki_mapping *map; /* of sorted */
     uint64_t passed; /* removed rows that the writer's searches met; the writer's alone */
 } ki_idmap;

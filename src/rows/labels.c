@@ -49,7 +49,7 @@ struct ki_text_table {
     _Atomic uint32_t slot[];
 };
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static unsigned step_of(uint32_t i, size_t *at)
 {
@@ -151,9 +151,10 @@ size_t ki_labels_bytes(const ki_labels *l)
            ki_column_bytes(l->refs);
 }
 
-/* ---- what a text may be ------------------------------------------------------------------------ */
+/* ---- what a text may be ---------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 character at s, 0 if it is none: shortest form, no surrogates, up to 10FFFF. */
+/* Bytes of the UTF-8 character at s, 0 if it is none: shortest form, no surrogates, up to
+ * 10FFFF. */
 static unsigned utf8_len(const unsigned char *s)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -189,7 +190,7 @@ kith_status ki_label_check(const char *label, const char *what, int64_t number)
     return KITH_OK;
 }
 
-/* ---- the base ---------------------------------------------------------------------------------- */
+/* ---- the base -------------------------------------------------------------------------------- */
 
 /* The bytes come from a file that may be damaged: what does not fit reads as no label. */
 static const char *base_text(const ki_label_base *b, uint32_t pos, size_t *len)
@@ -232,7 +233,7 @@ static uint32_t base_bound(const ki_label_base *b, const char *label, size_t len
     return lo;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static _Atomic uint32_t *ref_at(const ki_labels *l, uint32_t pos)
 {
@@ -311,7 +312,7 @@ out:
     return st;
 }
 
-/* ---- change -------------------------------------------------------------------------------------- */
+/* ---- change ---------------------------------------------------------------------------------- */
 
 /* The first label of all. */
 static kith_status begin(ki_labels *l, ki_env *env)
@@ -458,6 +459,7 @@ void ki_labels_undo(ki_labels *l, uint32_t mark)
         _Atomic uint32_t *ref = ref_at(l, e->pos);
 
         if (ref) atomic_store_explicit(ref, e->older, memory_order_release);
-        if (e->text) atomic_store_explicit(&text_at(l, e->text)->head, e->same, memory_order_release);
+        if (e->text)
+            atomic_store_explicit(&text_at(l, e->text)->head, e->same, memory_order_release);
     }
 }

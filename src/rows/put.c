@@ -1,5 +1,5 @@
-/* Rows into a change: checked, their storage chosen, their ids placed, encoded, given a scan code and
- * labels. Work is split by rows; what is stored depends on the rows and their order alone. */
+/* Rows into a change: checked, their storage chosen, their ids placed, encoded, given a scan code
+ * and labels. Work is split by rows; what is stored depends on the rows and their order alone. */
 #include "rows/store.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ enum {
     SCAN_PIECE = 1024         /* rows that get their scan code at once */
 };
 
-/* ---- check and encode --------------------------------------------------------------------------- */
+/* ---- check and encode ------------------------------------------------------------------------ */
 
 /* Rows of one call, split in pieces. */
 typedef struct filling {
@@ -72,7 +72,7 @@ static kith_status fill(filling *f, uint32_t threads)
     return ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, fill_piece, f);
 }
 
-/* ---- storage chosen by what comes ----------------------------------------------------------------- */
+/* ---- storage chosen by what comes ------------------------------------------------------------ */
 
 typedef struct widening {
     const ki_view *view; // as it was
@@ -123,8 +123,8 @@ out:
     return st;
 }
 
-/* The first rows decide, and later ones may overrule: U8 while all are integers 0…255, else F32. The
- * check comes with it. *checked: rows need no further check. */
+/* The first rows decide, and later ones may overrule: U8 while all are integers 0…255, else F32.
+ * The check comes with it. *checked: rows need no further check. */
 static kith_status choose(ki_change *c, kith_rows x, uint32_t threads, ki_progress *p,
                           bool *checked)
 {
@@ -150,7 +150,7 @@ out:
     return st;
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------ */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 /* next_id after an id was used; never below 0, KITH_NO_ID once none is left. */
 static void used_id(ki_view *v, int64_t id)
@@ -268,7 +268,7 @@ out:
     return st;
 }
 
-/* ---- scan code ------------------------------------------------------------------------------------- */
+/* ---- scan code ------------------------------------------------------------------------------- */
 
 /* Where the arrays of a chunk's scan code lie in one block of memory: centre, three floats a row,
  * codes; each 64-byte aligned. */
@@ -407,7 +407,7 @@ out:
     return st;
 }
 
-/* ---- put ------------------------------------------------------------------------------------------- */
+/* ---- put ------------------------------------------------------------------------------------- */
 
 static kith_status check_labels(const char *const *labels, size_t n)
 {

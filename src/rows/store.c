@@ -1,14 +1,16 @@
-/* The row store: created, freed, and its current view taken and given back by readers without locks.
+/* The row store: created, freed, and its current view taken and given back by readers without
+ * locks.
  *
- * A reader takes the current view by adding 1 to a word whose high bits are the view's slot: it learns
- * the slot and is counted in one step. It gives the view back by adding 1 to the view's balance. The
- * writer publishes by exchanging the word; it learns how many took the old view and subtracts them
- * from its balance. Whoever brings the balance to zero, the writer or the last reader, frees it. */
+ * A reader takes the current view by adding 1 to a word whose high bits are the view's slot: it
+ * learns the slot and is counted in one step. It gives the view back by adding 1 to the view's
+ * balance. The writer publishes by exchanging the word; it learns how many took the old view and
+ * subtracts them from its balance. Whoever brings the balance to zero, the writer or the last
+ * reader, frees it. */
 #include "rows/store.h"
 
 enum { SLOT_SHIFT = 48 }; // 2^48 searches between two changes: 10 million a second for 300 days
 
-/* ---- views -------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 typedef struct whole_view {
     ki_view view;
@@ -111,7 +113,7 @@ size_t ki_view_chunks(const ki_view *v)
     return ((size_t)v->n + KI_CHUNK - 1) >> KI_CHUNK_BITS;
 }
 
-/* ---- store -------------------------------------------------------------------------------------- */
+/* ---- store ----------------------------------------------------------------------------------- */
 
 /* A store that publishes v, which it takes over. */
 kith_status ki_rows_adopt(ki_env *env, ki_view *v, ki_rows **out)
@@ -177,7 +179,7 @@ void ki_rows_free(ki_rows *r)
     ki_release(r->env, r, 1, sizeof *r);
 }
 
-/* ---- readers ------------------------------------------------------------------------------------ */
+/* ---- readers --------------------------------------------------------------------------------- */
 
 /* Acquire: all that the writer did before it published. */
 const ki_view *ki_view_acquire(const ki_rows *r)

@@ -7,7 +7,8 @@
  *   3. Ids of live rows are unique, none is KITH_NO_ID, each is found; next_id is larger than all
  *      that were ever used, or KITH_NO_ID when none is left.
  *   4. Labels found by position are found by text.
- *   5. scan[] has one entry a chunk or none at all; an entry's first n rows obey ki_scancode_holds. */
+ *   5. scan[] has one entry a chunk or none at all; an entry's first n rows obey
+ * ki_scancode_holds. */
 #ifndef KI_STORE_H
 #define KI_STORE_H
 
@@ -51,7 +52,7 @@ typedef struct ki_slots {
 } ki_slots;
 
 bool ki_slots_free(const ki_slots *slots, uint32_t *slot); /* false when all are taken */
-const ki_view *ki_slots_current(const ki_slots *slots);    /* for the writer, who need not take it */
+const ki_view *ki_slots_current(const ki_slots *slots);    /* for the writer: it stays */
 void ki_slots_publish(ki_slots *slots, ki_view *v, uint32_t slot);
 
 struct ki_change {

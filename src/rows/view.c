@@ -36,7 +36,7 @@ const char *ki_view_label(const ki_view *v, uint32_t pos, size_t *len)
     return ki_labels_get(&v->own->labels, pos, len);
 }
 
-/* ---- by label ---------------------------------------------------------------------------------- */
+/* ---- by label -------------------------------------------------------------------------------- */
 
 typedef struct gathering {
     const ki_view *view;
@@ -80,7 +80,7 @@ out:
     return st;
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 void ki_view_stats(const ki_view *v, kith_each *each, void *ctx)
 {
