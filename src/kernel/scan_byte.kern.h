@@ -123,13 +123,13 @@ SLOTS_INT(dot8, u8, 2, query_dot8, bytes_of)
 static void sums_u8(const void *rows, size_t stride, size_t n, size_t d, int32_t *out)
 {
     const query k = plain_query(rows, d);
-    scan_tiles(tile_sums_u8, 2, &k, rows, stride, n, d, out);
+    scan_tiles(tile_sums_u8, 2, &k, rows, stride, n, d, d, out);
 }
 
 static void sums_i8(const void *rows, size_t stride, size_t n, size_t d, int32_t *out)
 {
     const query k = plain_query(rows, d);
-    scan_tiles(tile_sums_i8, 2, &k, rows, stride, n, d, out);
+    scan_tiles(tile_sums_i8, 2, &k, rows, stride, n, d, d, out);
 }
 
 #define SET(OP, op, TYPE, type)                                                                    \

@@ -141,7 +141,7 @@ KI_INLINE V join_max(V a, V b)
                                    size_t d, void *out)                                            \
     {                                                                                              \
         const query k = {.q = q};                                                                  \
-        scan_tiles(tile_##op##_##type, width, &k, rows, stride, n, d, out);                        \
+        scan_tiles(tile_##op##_##type, width, &k, rows, stride, n, SIZE_##type * d, d, out);       \
     }                                                                                              \
     static void gather_##op##_##type(const void *q, const void *rows, size_t stride,               \
                                      const uint32_t *pos, size_t n, size_t d, void *out)           \

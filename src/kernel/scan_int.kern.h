@@ -61,7 +61,7 @@
                                    size_t d, void *out)                                            \
     {                                                                                              \
         const query k = make(q, d);                                                                \
-        scan_tiles(tile_##op##_##type, width, &k, rows, stride, n, len(d), out);                   \
+        scan_tiles(tile_##op##_##type, width, &k, rows, stride, n, len(d), len(d), out);           \
     }                                                                                              \
     static void gather_##op##_##type(const void *q, const void *rows, size_t stride,               \
                                      const uint32_t *pos, size_t n, size_t d, void *out)           \
