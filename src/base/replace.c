@@ -31,13 +31,25 @@ static bool on_os_files(const ki_env *env)
 
 /* ---- the operating system's part ---------------------------------------------------------- */
 
+/* As the file layer does: a descriptor that stands in for a closed stdout would let the program write
+ * its messages into the file. */
+static int raise_fd(int fd)
+{
+    int above;
+
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); // shares the lock
+    close(fd);
+    return above;
+}
+
 /* The lock tells a living writer from a killed one across processes, containers and reboots, where
  * process numbers would lie. False: somebody swept the file between its creation and the lock. No
  * lock at all on this file system (then nobody sweeps either) counts as locked. */
 static bool lock_temp(const char *temp, int *lock)
 {
     struct stat s;
-    const int fd = open(temp, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = raise_fd(open(temp, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
 
     *lock = -1;
     if (fd < 0) return errno != ENOENT;
@@ -82,7 +94,7 @@ static void sweep(ki_env *env, const char *path)
         int fd;
 
         if (!is_temp_of(e->d_name, base, strlen(base))) continue;
-        fd = openat(dirfd(dir), e->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        fd = raise_fd(openat(dirfd(dir), e->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
         if (fd < 0) continue;
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(dirfd(dir), e->d_name, 0);
         close(fd);
