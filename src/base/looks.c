@@ -31,12 +31,12 @@ static const kind kinds[] = {
     KIND("SQLite format 3", "an SQLite database"),
 };
 
-/* An index of Faiss is a dump that starts with four letters of its type. */
-static bool is_faiss(const char *s, size_t len)
+/* An index of Faiss is a dump that starts with four letters of its type, most with the dimension
+ * behind them, which no four letters would be. */
+static bool is_faiss(const uint8_t *s, size_t len)
 {
-    return len >= 4 && s[0] == 'I' && strchr("xwHNBPRvLS", s[1]) && s[1] &&
-           isalnum((uint8_t)s[2]) && isalnum((uint8_t)s[3]) &&
-           (len < 5 || !isprint((uint8_t)s[4]) || !isprint((uint8_t)s[7]));
+    return len >= 4 && s[0] == 'I' && s[1] && strchr("xwHNBPRvLS", s[1]) && isalnum(s[2]) &&
+           isalnum(s[3]) && (len < 8 || ki_le32(s + 4) < 1u << 20);
 }
 
 static bool is_text(const uint8_t *s, size_t len)
@@ -64,11 +64,12 @@ const char *ki_looks_like(const void *bytes, size_t len, char out[KI_LOOKS_TEXT]
         }
     if (len == 0) {
         snprintf(out, KI_LOOKS_TEXT, "nothing");
-    } else if (is_faiss(bytes, len)) {
+    } else if (is_faiss(s, len)) {
         snprintf(out, KI_LOOKS_TEXT, "a Faiss index (%.4s)", (const char *)bytes);
     } else if (is_text(s, len)) {
         used = (size_t)snprintf(out, KI_LOOKS_TEXT, "text \"");
-        for (size_t i = 0; i < len && i < 20 && s[i] >= 0x20; i++) out[used++] = (char)s[i];
+        for (size_t i = 0; i < len && s[i] >= 0x20 && (i < 20 || (s[i] >> 6 == 2 && i < 24)); i++)
+            out[used++] = (char)s[i]; // up to where a character ends
         snprintf(out + used, KI_LOOKS_TEXT - used, "…\"");
     } else {
         used = (size_t)snprintf(out, KI_LOOKS_TEXT, "bytes");
