@@ -312,6 +312,79 @@ out:
     return st;
 }
 
+/* ---- check ----------------------------------------------------------------------------------- */
+
+/* Every row with a text is in the sorted list once: ascending, and as many as there are. */
+static kith_status check_base(const ki_label_base *b, uint32_t n)
+{
+    const char *before = "";
+    size_t before_len = 0, len;
+    uint32_t texts = 0, last = 0;
+
+    if (b->n > n) return ki_fail(KITH_CORRUPT, "labels of %u rows, but there are %u", b->n, n);
+    for (uint32_t pos = 0; pos < b->n; pos++) {
+        const uint64_t from = ki_le64(b->offset + 8 * (size_t)pos);
+
+        (void)base_text(b, pos, &len);
+        if (len == 0 && from != ki_le64(b->offset + 8 * ((size_t)pos + 1)))
+            return ki_fail(KITH_CORRUPT, "row %u: its label lies outside of section LTXT", pos);
+        texts += len > 0;
+    }
+    if (texts != b->sorted_n)
+        return ki_fail(KITH_CORRUPT, "%u rows have labels, %u are found by them", texts,
+                       b->sorted_n);
+    for (uint32_t i = 0; i < b->sorted_n; i++) {
+        const uint32_t pos = ki_le32(b->sorted + 4 * (size_t)i);
+        const char *now = base_text(b, pos, &len);
+        const int order = compare(before, before_len, now, len);
+
+        if (len == 0 || order > 0 || (order == 0 && pos <= last))
+            return ki_fail(KITH_CORRUPT, "row %u is out of order among the labels", pos);
+        before = now;
+        before_len = len;
+        last = pos;
+    }
+    return KITH_OK;
+}
+
+/* Mark the entries that a text's chain reaches. */
+static void mark_chain(const ki_labels *l, const text *t, uint64_t *reached)
+{
+    uint32_t e = atomic_load_explicit(&t->head, memory_order_acquire);
+
+    for (; e; e = entry_at(l, e)->same)
+        if (e <= l->entries) ki_bit_set(reached, e);
+}
+
+kith_status ki_labels_check(const ki_labels *l, ki_env *env, uint32_t n)
+{
+    const size_t words = ki_bit_words((size_t)l->entries + 1);
+    kith_status st = KITH_OK;
+    uint64_t *reached = NULL;
+
+    KI_TRY(check_base(&l->base, n));
+    reached = ki_zeros(env, words, sizeof *reached);
+    KI_NEED(reached);
+    for (uint32_t number = l->entries; number > 0; number--) {
+        const entry *e = entry_at(l, number);
+        const text *t;
+        uint32_t at;
+
+        if (entry_of(l, e->pos) != number) continue; // replaced, or its change was undone
+        if (e->pos >= n) KI_FAIL(KITH_CORRUPT, "a label of row %u, but there are %u", e->pos, n);
+        if (e->text == 0 || ki_bit_get(reached, number)) continue;
+        t = text_at(l, e->text);
+        if (text_find(l, t->bytes, t->len, t->hash, &at) != e->text)
+            KI_FAIL(KITH_CORRUPT, "row %u: its label is not found by its text", e->pos);
+        mark_chain(l, t, reached);
+        if (!ki_bit_get(reached, number))
+            KI_FAIL(KITH_CORRUPT, "row %u is not found by its label", e->pos);
+    }
+out:
+    ki_release(env, reached, words, sizeof *reached);
+    return st;
+}
+
 /* ---- change ---------------------------------------------------------------------------------- */
 
 /* The first label of all. */

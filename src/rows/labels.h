@@ -56,5 +56,7 @@ void ki_labels_undo(ki_labels *l, uint32_t mark);
 typedef kith_status ki_label_hit(void *ctx, uint32_t pos);
 kith_status ki_labels_find(const ki_labels *l, const char *text, ki_label_hit *each, void *ctx);
 size_t ki_labels_bytes(const ki_labels *l);
+/* Labels found by row are found by text, and the other way round; n rows there are. */
+kith_status ki_labels_check(const ki_labels *l, ki_env *env, uint32_t n);
 
 #endif

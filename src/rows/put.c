@@ -4,11 +4,9 @@
 
 #include <string.h>
 
-#include "rows/scancode.h"
-
 enum {
     PIECE_BYTES = 256 * 1024, /* of a caller's rows that one thread does at a time: stays in L2 */
-    SCAN_PIECE = 1024         /* rows that get their scan code at once */
+    WIDEN_PIECE = 1024        /* rows */
 };
 
 /* ---- check and encode ------------------------------------------------------------------------ */
@@ -84,11 +82,11 @@ static kith_status widen_piece(void *arg, size_t i)
 {
     const widening *w = arg;
     const ki_view *v = w->view;
-    const size_t pos = i * SCAN_PIECE, left = v->n - pos;
+    const size_t pos = i * WIDEN_PIECE, left = v->n - pos;
     void *to = w->codes->chunk[pos >> KI_CHUNK_BITS]->own + pos % KI_CHUNK * w->codes->width;
 
     v->codec->decode(ki_view_code(v, (uint32_t)pos), v->row_bytes,
-                     left < SCAN_PIECE ? left : SCAN_PIECE, v->d, to);
+                     left < WIDEN_PIECE ? left : WIDEN_PIECE, v->d, to);
     return ki_progress_add(w->progress, 0);
 }
 
@@ -105,7 +103,7 @@ static kith_status widen(ki_change *c, uint64_t more, uint32_t threads, ki_progr
     ki_env *env = v->own->env;
     const ki_codec *f32 = ki_codec_find("F32");
     const uint64_t expect = v->n + more > c->rows->expect ? v->n + more : c->rows->expect;
-    const size_t pieces = ((size_t)v->n + SCAN_PIECE - 1) / SCAN_PIECE;
+    const size_t pieces = ((size_t)v->n + WIDEN_PIECE - 1) / WIDEN_PIECE;
     widening w = {v, NULL, p};
     kith_status st = KITH_OK;
 
@@ -265,145 +263,6 @@ static kith_status put_ids(ki_change *c, ki_put how, const int64_t *ids, size_t 
     KI_TRY(place_ids(c, how, ids, n, v->n));
 out:
     ki_view_show(v);
-    return st;
-}
-
-/* ---- scan code ------------------------------------------------------------------------------- */
-
-/* Where the arrays of a chunk's scan code lie in one block of memory: centre, three floats a row,
- * codes; each 64-byte aligned. */
-static size_t scan_layout(uint8_t *at, size_t cap, size_t d, ki_scan_chunk *out)
-{
-    const size_t centre = (d * sizeof(float) + 63) / 64 * 64;
-    const size_t terms = (cap * sizeof(float) + 63) / 64 * 64;
-
-    if (at) {
-        out->centre = (const float *)(const void *)at;
-        out->scale = (const float *)(const void *)(at + centre);
-        out->error = (const float *)(const void *)(at + centre + terms);
-        out->half_norm = (const float *)(const void *)(at + centre + 2 * terms);
-        out->codes = at + centre + 3 * terms;
-    }
-    return centre + 3 * terms + cap * d;
-}
-
-typedef struct coding {
-    const ki_view *view;
-    size_t chunk, from, to; // rows of the chunk
-    ki_scan_chunk place;    // its arrays, ours to write
-    ki_progress *progress;
-} coding;
-
-/* The arrays belong to the change: what is const for readers is written here. */
-static void *writable(const void *p)
-{
-    return (void *)(uintptr_t)p;
-}
-
-static kith_status code_piece(void *arg, size_t i)
-{
-    const coding *g = arg;
-    const ki_view *v = g->view;
-    const size_t at = g->from + i * SCAN_PIECE, left = g->to - at;
-    const size_t n = left < SCAN_PIECE ? left : SCAN_PIECE;
-    const void *rows = v->own->codes->chunk[g->chunk]->bytes + at * v->row_bytes;
-
-    ki_scancode_encode(v->metric, rows, n, v->d, g->place.centre,
-                       (uint8_t *)writable(g->place.codes) + at * v->d,
-                       (float *)writable(g->place.scale) + at,
-                       (float *)writable(g->place.error) + at,
-                       (float *)writable(g->place.half_norm) + at);
-    return ki_progress_add(g->progress, 0);
-}
-
-/* Memory of chunk c's scan code for as many rows as its codes have room for, what there is kept. */
-static kith_status reserve_scan(ki_change *c, size_t chunk, ki_scan_chunk *s)
-{
-    ki_view *v = c->next;
-    const uint32_t cap = v->own->codes->chunk[chunk]->cap;
-    const ki_chunk *old;
-    ki_scan_chunk new = {.n = s->n, .error_max = s->error_max};
-    kith_status st = KITH_OK;
-    ki_chunk *k;
-
-    KI_TRY(ki_column_own(&v->own->scans, chunk + 1));
-    old = v->own->scans->chunk[chunk];
-    if (old && old->own && old->cap >= cap && s->n) goto out;
-    KI_TRY(ki_chunk_create(v->own->env, cap, scan_layout(NULL, cap, v->d, NULL), &k));
-    (void)scan_layout(k->own, cap, v->d, &new);
-    if (s->n) {
-        memcpy(writable(new.centre), s->centre, v->d * sizeof(float));
-        memcpy(writable(new.scale), s->scale, s->n * sizeof(float));
-        memcpy(writable(new.error), s->error, s->n * sizeof(float));
-        memcpy(writable(new.half_norm), s->half_norm, s->n * sizeof(float));
-        memcpy(writable(new.codes), s->codes, s->n * v->d);
-    }
-    ki_column_place(v->own->scans, chunk, k);
-    *s = new;
-out:
-    return st;
-}
-
-static kith_status scan_chunk(ki_change *c, size_t chunk, uint32_t threads, ki_progress *p)
-{
-    ki_view *v = c->next;
-    ki_env *env = v->own->env;
-    ki_scan_chunk *s = &v->own->scan[chunk];
-    const size_t start = chunk << KI_CHUNK_BITS, left = v->n - start;
-    coding g = {v, chunk, s->n, left < KI_CHUNK ? left : KI_CHUNK, {0}, p};
-    kith_status st = KITH_OK;
-    size_t pieces;
-
-    if (g.to < KI_SCAN_SEED || g.to == s->n) return KITH_OK;
-    KI_TRY(reserve_scan(c, chunk, s));
-    if (s->n == 0)
-        ki_scancode_centre(v->metric, (const void *)v->own->codes->chunk[chunk]->bytes, v->d,
-                           writable(s->centre));
-    g.place = *s;
-    pieces = (g.to - g.from + SCAN_PIECE - 1) / SCAN_PIECE;
-    KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, code_piece, &g));
-    for (size_t i = g.from; i < g.to; i++)
-        if (s->error[i] > s->error_max) s->error_max = s->error[i];
-    s->n = (uint32_t)g.to;
-out:
-    return st;
-}
-
-/* One entry a chunk, the new ones without code. */
-static kith_status reserve_entries(ki_view *v)
-{
-    struct ki_view_private *own = v->own;
-    const size_t chunks = ki_view_chunks(v);
-    ki_scan_chunk *scan;
-
-    if (chunks > own->scan_room) {
-        const size_t room = chunks + chunks / 8;
-
-        scan = ki_regrow(own->env, own->scan, v->scan_chunks, room, sizeof *scan);
-        if (!scan) return KITH_NO_MEMORY;
-        ki_release(own->env, own->scan, own->scan_room, sizeof *scan);
-        own->scan = scan;
-        own->scan_room = room;
-        ki_view_show(v);
-    }
-    for (size_t i = v->scan_chunks; i < chunks; i++) own->scan[i] = (ki_scan_chunk){0};
-    v->scan_chunks = chunks;
-    return KITH_OK;
-}
-
-kith_status ki_change_scan(ki_change *c, uint32_t n0, uint32_t threads, ki_progress *p)
-{
-    ki_view *v = c->next;
-    kith_status st = KITH_OK;
-
-    if (!v->own->scan_wanted || !ki_scancode_applies(v->codec, v->metric)) return KITH_OK;
-    if (v->scan_chunks == 0 && v->n < KI_SCAN_SEED) return KITH_OK;
-    if (!v->own->scans) KI_TRY(ki_column_create(v->own->env, 0, false, &v->own->scans));
-    if (v->scan_chunks == 0) n0 = 0;
-    KI_TRY(reserve_entries(v));
-    for (size_t chunk = n0 >> KI_CHUNK_BITS; chunk < v->scan_chunks; chunk++)
-        KI_TRY(scan_chunk(c, chunk, threads, p));
-out:
     return st;
 }
 

@@ -77,7 +77,10 @@ struct ki_rows {
 /* A store that publishes v, which it takes over. */
 kith_status ki_rows_adopt(ki_env *env, ki_view *v, ki_rows **out);
 
-/* put.c: what a change is made of. The scan code of rows from n0 on, all of it after a reset. */
+/* scanchunk.c: memory for the scan code of cap rows that begins with what `from` has. */
+kith_status ki_scan_chunk_create(ki_env *env, uint32_t cap, size_t d, const ki_scan_chunk *from,
+                                 ki_scan_chunk *out, ki_chunk **block);
+/* The scan code of the rows from n0 on. */
 kith_status ki_change_scan(ki_change *c, uint32_t n0, uint32_t threads, ki_progress *p);
 /* change.c: mark a live row as removed; take back what base's shared tables got since begin. */
 kith_status ki_change_bury(ki_change *c, uint32_t pos);
