@@ -55,44 +55,75 @@ kith_status ki_codec_suits(const ki_codec *c, kith_metric m);
 bool ki_rows_fit_u8(kith_rows x, size_t d);
 bool ki_rows_fit_u8_part(kith_rows x, size_t first, size_t n, size_t d);
 
-/* ---- scoring --------------------------------------------------------------------------------- */
+/* ---- scoring --------------------------------------------------------------------------------------- */
 
 enum { KI_SCORE_ROWS = 256 }; /* rows a call at most */
 
-/* A query ready for one codec and metric. Borrowed by its user; its buffers are the caller's. */
+/* A row whose canonical key lies in lo … lo + wide; wide = 0: the key is lo. Nothing known is
+ * -DBL_MAX … +inf. Neither member is ever NaN. */
+typedef struct ki_scored {
+    double lo;
+    float wide;
+    uint32_t pos;
+} ki_scored;
+
+static inline double ki_scored_up(const ki_scored *s)
+{
+    return s->lo + (double)s->wide;
+}
+
+/* How the numbers of a slot bound the key; score.c proves each. */
+typedef enum ki_rule {
+    KI_RULE_SUM,      /* float sum of terms >= 0: L2, L1, LINF, CANBERRA */
+    KI_RULE_DOT,      /* floats of DOT2, for IP */
+    KI_RULE_COSINE,   /* floats of DOT2 with the query at length 1 */
+    KI_RULE_BRAY,     /* floats of BRAY2 */
+    KI_RULE_JACCARD,  /* floats of MINMAX2 */
+    KI_RULE_INT_SUM,  /* integers that are the key: L2, L1, HAMMING */
+    KI_RULE_INT_DOT,  /* integers of IP */
+    KI_RULE_INT_COSINE,  /* integers of DOT2 */
+    KI_RULE_INT_JACCARD, /* integers of ANDOR2 */
+    KI_RULE_CANON     /* no slot bounds it: every row's key by the definition (LP, JENSEN_SHANNON,
+                         queries so long that a slot could overflow) */
+} ki_rule;
+
+/* A query ready for one codec and metric: it is read-only and shared by threads. Borrows q and its
+ * scratch. */
 typedef struct ki_prepared {
     const ki_codec *codec;
     kith_metric metric;
     double arg; /* p of LP */
-    size_t d, row_bytes;
-    const float *q;     /* [d], canonical query; NULL for bits */
-    const void *native; /* what the slot takes: q, or the integers or bits in `space` */
-    ki_op op;
-    ki_scan *scan; /* NULL: rows are widened to f32 block by block, then wide_scan */
-    ki_gather *gather;
-    ki_scan *wide_scan;
-    bool integer;  /* the slot gives int32: intervals are points */
-    double norm2;  /* sum q^2 in double, rounded up a little (float rows), exact for integers */
-    float *wide;   /* [KI_SCORE_ROWS][d] when scan is NULL */
-    const ki_kernels *kernels;
+    size_t d;
+    const void *q;      /* canonical: float[d], or packed bits */
+    const void *native; /* what the slot takes */
+    ki_scan *scan;
+    ki_gather *gather; /* NULL: rows are widened to f32 first */
+    ki_rule rule;
+    double gamma;  /* relative error of a slot's sum */
+    double norm;   /* |q|, rounded up; KI_RULE_INT_COSINE: its square, exact */
 } ki_prepared;
 
-/* Bytes of scratch that ki_prepare wants for any query of this shape, 64-byte aligned. */
+/* Bytes of scratch for ki_prepare (one a query) and for scoring (one a thread: the same for all
+ * queries of a shape), 64-byte aligned. */
 size_t ki_prepare_bytes(const ki_codec *c, kith_metric m, size_t d);
-/* q: float[d], or packed bits for the Bits codec; stays borrowed while *out is used. */
+size_t ki_score_bytes(const ki_codec *c, kith_metric m, size_t d);
+/* q: float[d], or packed bits for the Bits codec. */
 void ki_prepare(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
                 void *scratch, ki_prepared *out);
+/* The rows among n <= KI_SCORE_ROWS, contiguous (pos NULL) or at pos[i], whose key may be <= tau:
+ * out [n] gets their intervals with .pos = first + i (or first + pos[i]); returns how many. Each row
+ * left out has a key > tau. */
+size_t ki_score(const ki_prepared *p, void *work, const void *rows, size_t stride,
+                const uint32_t *pos, uint32_t first, size_t n, double tau, ki_scored *out);
+/* True when ki_score gives keys, not intervals. */
+bool ki_prepared_exact(const ki_prepared *p);
 
-/* Intervals of n <= KI_SCORE_ROWS rows, contiguous (pos NULL) or at positions of one base. lo and
- * up as float, rounded outwards: lo[i] <= key <= up[i]; NaN never comes out (-inf / +inf
- * instead). */
-void ki_score(const ki_prepared *p, const void *rows, size_t stride, const uint32_t *pos, size_t n,
-              float *lo, float *up);
-/* True when intervals of p are points in double, given by ki_score_exact for one row instead. */
-double ki_score_exact(const ki_prepared *p, const void *row);
-
-/* The canonical key of one stored row. scratch: float[d] when the codec is not f32, else unused. */
+/* The canonical key of one stored row. work: of ki_score_bytes. */
 double ki_codec_key(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
-                    const void *row, float *scratch);
+                    const void *row, void *work);
+/* The canonical keys of n rows given by address: several sums run side by side, each in index order,
+ * so the keys are those of ki_codec_key. */
+void ki_codec_keys(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
+                   const void *const *rows, size_t n, void *work, double *key);
 
 #endif

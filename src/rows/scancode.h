@@ -13,7 +13,7 @@ enum { KI_SCAN_SEED = 1024 };
 
 /* Whether rows of this codec under this metric can have a scan code. */
 bool ki_scancode_applies(const ki_codec *c, kith_metric m);
-/* Mean of the first KI_SCAN_SEED rows (f32 [KI_SCAN_SEED][d]) as floats. */
+/* Mean of the first KI_SCAN_SEED rows (f32 [KI_SCAN_SEED][d]), nearly, as floats. */
 void ki_scancode_centre(kith_metric m, const float *rows, size_t d, float *centre);
 /* Codes and terms of n rows. */
 void ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d, const float *centre,

@@ -1,0 +1,72 @@
+/* What the files of exact search share: exact.c divides the work and collects the answers,
+ * exact_scan.c takes queries one by one, exact_batch.c panels of them. Nobody else includes this.
+ *
+ * Words: a part is what one thread works with; a group is the queries a part looks at in one pass
+ * over rows; a unit is a run of rows within one chunk that is handed to a part; a block is
+ * KI_SCORE_ROWS rows of a unit.
+ */
+#ifndef KI_EXACT_INSIDE_H
+#define KI_EXACT_INSIDE_H
+
+#include "rows/scancode.h"
+#include "rows/top.h"
+
+/* Memory that grows to what was needed once; owns: ptr. */
+typedef struct ki_buffer {
+    void *ptr;
+    size_t len;
+} ki_buffer;
+/* At least len bytes, 64-byte aligned; what was there is lost. NULL with the sentence. */
+void *ki_buffer_need(ki_env *env, ki_buffer *b, size_t len);
+
+/* One call. */
+typedef struct ki_search {
+    const ki_view *v;
+    ki_env *env;
+    const ki_ask *ask;
+    const unsigned char *q; /* [nq] of q_bytes */
+    size_t nq, q_bytes;
+    size_t group;     /* queries a group has at most */
+    size_t unit_rows; /* a power of two, KI_SCORE_ROWS…KI_CHUNK */
+    size_t units;
+    bool filtered;    /* there is a mask or a removed row */
+} ki_search;
+
+/* Buffers of a part, by use. */
+enum { KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_FOUND, KI_USES };
+
+/* Rows of a block that are looked at closer. */
+typedef struct ki_block_list {
+    uint32_t pos[KI_SCORE_ROWS];
+    ki_scored scored[KI_SCORE_ROWS];
+} ki_block_list;
+
+/* owns: top and its items, use. */
+typedef struct ki_part {
+    ki_env *env;
+    const ki_search *s;
+    size_t first, n;       /* queries of the group in hand */
+    ki_top *top;           /* [tops], n in use */
+    size_t tops;
+    ki_prepared *prepared; /* [n] */
+    void *work;            /* of ki_score_bytes */
+    ki_block_list *list;
+    ki_buffer use[KI_USES];
+} ki_part;
+
+/* A run of rows within one chunk. */
+typedef struct ki_run {
+    const unsigned char *rows; /* of the first */
+    uint32_t first, n;         /* positions first…first+n-1 */
+} ki_run;
+
+/* Bits of 64 positions from 64*word on: those that may answer. */
+uint64_t ki_eligible(const ki_search *s, uint32_t word);
+/* Positions of a run (at most KI_SCORE_ROWS, its first a multiple of 64) that may answer, relative
+ * to the run; returns their number. */
+size_t ki_eligible_list(const ki_search *s, const ki_run *run, uint32_t *pos);
+
+/* Offer what a run of rows has for each query of the part's group. */
+kith_status ki_scan_run(ki_part *p, const ki_run *run);
+
+#endif

@@ -1,0 +1,52 @@
+/* The rows that may be among a query's best: a collector of candidates with proven intervals.
+ *
+ * Invariants, for the rows offered so far that may answer (live, not masked, not excluded, behind the
+ * cursor, within the limit):
+ *  1. tau is at least the key of the k-th best of them, once there are k.
+ *  2. A row whose interval begins above tau is not among the k best, nor one that begins at tau and
+ *     has an id above worst_id while `tied`: k rows before it in the order (key, id) are known.
+ *  3. Every row of the k best is in item[0…n-1].
+ * Proof of 1: k rows have key <= up <= tau. Of 2: key >= lo. So whatever rows are dropped, in what
+ * order rows come and how loose intervals are, the k best by (key, id) come out.
+ */
+#ifndef KI_TOP_H
+#define KI_TOP_H
+
+#include "rows/exact.h"
+
+/* owns: item. A zeroed one is valid and empty. */
+typedef struct ki_top {
+    ki_env *env;
+    const ki_view *v;
+    const ki_ask *ask;
+    const void *q;   /* canonical query */
+    int64_t exclude; /* KITH_NO_ID: none */
+    void *work;      /* of ki_score_bytes, for keys */
+    size_t k;        /* SIZE_MAX: all within tau */
+    double tau;
+    int64_t worst_id;
+    bool tied;
+    ki_scored *item; /* [room] */
+    size_t n, room, cap; /* room grows to cap; a full collector is cut down */
+} ki_top;
+
+/* Empty it for a query; what it owns stays. */
+void ki_top_begin(ki_top *t, ki_env *env, const ki_view *v, const ki_ask *ask, const void *q,
+                  int64_t exclude, void *work);
+void ki_top_free(ki_top *t);
+/* Keep a row unless it cannot be among the best. NO_MEMORY. */
+kith_status ki_top_offer(ki_top *t, ki_scored s);
+kith_status ki_top_offer_all(ki_top *t, const ki_scored *s, size_t n);
+/* Lower tau to what is known. Worth it when about k rows have come since the last time:
+ * ki_top_ripe. */
+void ki_top_settle(ki_top *t);
+static inline bool ki_top_ripe(const ki_top *t)
+{
+    return t->n >= t->k && t->n - t->k >= (t->k < 16 ? 8 : t->k / 2);
+}
+/* Everything that `from` kept. */
+kith_status ki_top_merge(ki_top *into, const ki_top *from);
+/* The keys of all that may be among the best, sorted by (key, id): item[0…n-1], n <= k, wide = 0. */
+void ki_top_finish(ki_top *t);
+
+#endif
