@@ -53,8 +53,8 @@ const command cmd_add = {
     "add",
     "INDEX ROWS [--ids FILE] [--replace] [option]…",
     "more rows into an index",
-    "Adds the rows of a file (of any format kith build reads) and saves the index over its own file: "
-    "all rows or none. Without ids the rows get the next numbers after the largest id.",
+    "Adds the rows of a file (of any format kith build reads) and saves the index over its own "
+    "file: all rows or none. Without ids the rows get the next numbers after the largest id.",
     "kith add base.kith more.npy\n"
     "kith add items.kith new.csv --id-column item --replace\n",
     options,

@@ -9,8 +9,8 @@
 static const option own[] = {
     {"output", "INDEX", "the file to write; an old one is replaced when the new one is whole", 'o'},
     {"spec", "SPEC", "what to build: Flat, Flat,F16… (default: auto, which chooses)", 's'},
-    {"metric", "NAME", "l2 (default), ip, cosine, l1, linf, lp, hamming, jaccard… (kith docs parameters)",
-     'm'},
+    {"metric", "NAME",
+     "l2 (default), ip, cosine, l1, linf, lp, hamming, jaccard… (kith docs parameters)", 'm'},
     {"param", "NAME=VALUE", "a parameter of the spec or the metric; may be repeated", 'p'},
     {"seed", "S", "the seed of whatever is drawn at random; the same one gives the same file", 0},
     {"json", NULL, "say what was built as one JSON object on stdout", 0},
@@ -35,7 +35,8 @@ static void say_text(const job *j, kith_dtype came_as, const char *path)
     note("%s: %llu rows of %zu %s components%s", path, (unsigned long long)kith_count(j->index),
          kith_dim(j->index), kith_dtype_name(stored), why_this_type(came_as, stored));
     note("%s, %s; %.0f bytes; %.2f s, %s rows/s", kith_spec(j->index),
-         kith_metric_name(kith_metric_of(j->index)), index_stat(j->index, "file_bytes"), spent, rows);
+         kith_metric_name(kith_metric_of(j->index)), index_stat(j->index, "file_bytes"), spent,
+         rows);
 }
 
 static void say_json(const job *j, kith_dtype came_as, const char *path)
@@ -97,17 +98,17 @@ const command cmd_build = {
     "BASE -o INDEX [--spec SPEC] [--metric NAME] [option]…",
     "an index from a file of vectors",
     "Reads the vectors of BASE a batch at a time and writes an index of them.\n\n"
-    "BASE is an .npy (FILE.npy#1 is its second array), .fvecs, .bvecs, .ivecs, .fbin, .u8bin, .i8bin, "
-    "CSV or TSV file, an .hdf5 file in the layout of ann-benchmarks (FILE.hdf5#test is another data "
-    "set than train), another kith index, or - for CSV on standard input. The rows' ids are 0, 1, 2… "
-    "unless the file or --ids has others.\n\n"
+    "BASE is an .npy (FILE.npy#1 is its second array), .fvecs, .bvecs, .ivecs, .fbin, .u8bin, "
+    ".i8bin, CSV or TSV file, an .hdf5 file in the layout of ann-benchmarks (FILE.hdf5#test is "
+    "another data set than train), another kith index, or - for CSV on standard input. The rows' "
+    "ids are 0, 1, 2… unless the file or --ids has others.\n\n"
     "Labels may be joined by id from a second file, with --labels movies.csv --labels-id-column "
     "movieId --labels-column title.",
     "kith build base.npy -o base.kith\n"
     "kith build items.csv -o items.kith --metric cosine --id-column item --vector-column features\n"
-    "kith build factors.dat -o m.kith --delimiter :: --no-header --id-column 1 --labels movies.dat \\\n"
-    "    --labels-delimiter :: --labels-no-header --labels-id-column 1 --labels-column 2 "
-    "--encoding latin1\n",
+    "kith build factors.dat -o m.kith --delimiter :: --no-header --id-column 1 \\\n"
+    "    --labels movies.dat --labels-delimiter :: --labels-no-header \\\n"
+    "    --labels-id-column 1 --labels-column 2 --encoding latin1\n",
     options,
     1,
     1,

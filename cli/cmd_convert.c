@@ -6,7 +6,8 @@
 
 static const option own[] = {
     {"dtype", "TYPE", "the type of the written numbers: f32, f16, u8… (default: the input's)", 0},
-    {"ids-output", "FILE.npy", "write the rows' ids there, which vector files have no place for", 0},
+    {"ids-output", "FILE.npy", "write the rows' ids there, which vector files have no place for",
+     0},
     {NULL, NULL, NULL, 0},
 };
 static const option *const options[] = {own, column_options, common_options, NULL};
@@ -65,8 +66,9 @@ const command cmd_convert = {
     "convert",
     "IN OUT [--dtype TYPE] [option]…",
     "vectors from one file format to another",
-    "Writes the vectors of IN (any file kith build reads, an index too) to OUT, whose name tells the "
-    "format: .npy .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin. OUT appears when it is whole.",
+    "Writes the vectors of IN (any file kith build reads, an index too) to OUT, whose name tells "
+    "the format: .npy .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin. OUT appears when it is "
+    "whole.",
     "kith convert base.fvecs base.npy\n"
     "kith convert items.csv items.fbin --vector-column features\n",
     options,

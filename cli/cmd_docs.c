@@ -6,13 +6,24 @@
 
 static const option *const options[] = {common_options, NULL};
 
-/* ---- docs/PARAMETERS.md ------------------------------------------------------------------------- */
+/* ---- docs/PARAMETERS.md ---------------------------------------------------------------------- */
+
+/* A cell of a table: its bars are not the text's. */
+static void put_cell(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '|') putchar('\\');
+        putchar(*text);
+    }
+}
 
 static void put_member(void *ctx, const char *name, const char *about, double value)
 {
     (void)ctx;
     (void)value;
-    printf("| `%s` | %s |\n", name, about);
+    printf("| `%s` | ", name);
+    put_cell(about);
+    puts(" |");
 }
 
 static void put_table(const char *table, const char *title, const char *text)
@@ -41,11 +52,16 @@ static void put_param(const kith_param *p)
     }
     printf(" | %s | ", p->type);
     put_value(p, p->lo);
-    fputs(strcmp(p->type, "flag") == 0 && p->hi > 1 ? ", on, " : strcmp(p->type, "flag") == 0 ? ", " : " … ", stdout);
+    if (strcmp(p->type, "flag") == 0)
+        fputs(p->hi > 1 ? ", on, " : ", ", stdout);
+    else
+        fputs(" … ", stdout);
     put_value(p, p->hi);
     fputs(" | ", stdout);
     put_value(p, p->preset);
-    printf(" | %s |\n", p->about);
+    fputs(" | ", stdout);
+    put_cell(p->about);
+    puts(" |");
 }
 
 static void put_params(void)
@@ -59,8 +75,8 @@ static void put_params(void)
           stdout);
     for (size_t i = 0; kith_param_at(i, &p) == KITH_OK; i++) {
         if (strcmp(owner, p.owner) != 0)
-            printf("\n### %s\n\n| name | aliases | type | values | default | |\n|---|---|---|---|---|---|"
-                   "\n",
+            printf("\n### %s\n\n| name | aliases | type | values | default | |\n"
+                   "|---|---|---|---|---|---|\n",
                    p.owner);
         owner = p.owner;
         put_param(&p);
@@ -69,8 +85,8 @@ static void put_params(void)
 
 static void put_parameters(void)
 {
-    fputs("# Parameters, names, types\n\nMade by `kith docs parameters` (`make docs`) from the tables "
-          "that the library and the command themselves use.\n",
+    fputs("# Parameters, names, types\n\nMade by `kith docs parameters` (`make docs`) from the "
+          "tables that the library and the command themselves use.\n",
           stdout);
     put_table("navigators", "Navigators",
               "How a query finds promising rows. A spec is `navigator[,codec]`, each with its "
@@ -81,14 +97,15 @@ static void put_parameters(void)
               "thresholds are given in the same unit.");
     put_table("dtypes", "Types", "What components may be handed over as.");
     put_params();
-    put_table("formats", "Files",
-              "What the library reads vectors from (and writes them to). The command also reads CSV and "
-              "TSV, and HDF5 in the layout of ann-benchmarks where it was built with it.");
+    put_table(
+        "formats", "Files",
+        "What the library reads vectors from (and writes them to). The command also reads CSV "
+        "and TSV, and HDF5 in the layout of ann-benchmarks where it was built with it.");
 }
 
-/* ---- kith.1 ------------------------------------------------------------------------------------- */
+/* ---- kith.1 ---------------------------------------------------------------------------------- */
 
-/* Text of a roff page: backslashes and hyphens escaped, paragraphs kept, no line begins with a dot. */
+/* Text of a roff page: backslashes and hyphens escaped, paragraphs kept, no dot begins a line. */
 static void put_roff(const char *text)
 {
     int begins = 1;
@@ -155,19 +172,23 @@ static void put_man(void)
            ".SH SYNOPSIS\n.B kith\n.I verb\n[operand]... [option]...\n"
            ".SH DESCRIPTION\n",
            v / 10000, v / 100 % 100, v % 100);
-    put_roff("kith builds an index from vectors, searches it and changes it. Results go to standard "
-             "output, messages and progress to standard error; progress is drawn only on a terminal. "
-             "Files are replaced atomically: the old one is there, whole, until the new one is.\n\n"
-             "Options and operands may be mixed; -- ends the options. --name value and --name=value "
-             "are the same.");
+    put_roff(
+        "kith builds an index from vectors, searches it and changes it. Results go to standard "
+        "output, messages and progress to standard error; progress is drawn only on a terminal. "
+        "Files are replaced atomically: the old one is there, whole, until the new one is.\n\n"
+        "Options and operands may be mixed; -- ends the options. --name value and --name=value "
+        "are the same.");
     fputs("\n.SH VERBS\n", stdout);
     for (size_t i = 0; command_at(i) != NULL; i++) put_verb(command_at(i));
     fputs(".SH OPTIONS OF EVERY VERB\n", stdout);
     for (const option *o = common_options; o->name != NULL; o++) put_option(o);
-    fputs(".SH EXIT STATUS\n.TP\n0\neverything was done\n.TP\n1\nan error, told in one sentence\n.TP\n"
-          "2\nwrong usage\n.TP\n130, 143\ninterrupted by SIGINT or SIGTERM; files are as they were\n"
-          ".SH ENVIRONMENT\n.TP\nKITH_CPU\nnarrows the instruction sets that may be used; "
-          "answers do not depend on it\n",
+    fputs(".SH EXIT STATUS\n"
+          ".TP\n0\neverything was done\n"
+          ".TP\n1\nan error, told in one sentence\n"
+          ".TP\n2\nwrong usage\n"
+          ".TP\n130, 143\ninterrupted by SIGINT or SIGTERM; files are as they were\n"
+          ".SH ENVIRONMENT\n"
+          ".TP\nKITH_CPU\nnarrows the instruction sets that may be used; answers do not depend on it\n",
           stdout);
 }
 
@@ -186,8 +207,8 @@ const command cmd_docs = {
     "docs",
     "parameters|man",
     "the pages made from the program's tables",
-    "Prints docs/PARAMETERS.md (navigators, codecs, metrics, types, every parameter with its range) or "
-    "the man page.",
+    "Prints docs/PARAMETERS.md (navigators, codecs, metrics, types, every parameter with its "
+    "range) or the man page.",
     "kith docs man | man -l -\n",
     options,
     1,

@@ -24,19 +24,19 @@ static const option own[] = {
 static const option *const options[] = {own, query_options, column_options, common_options, NULL};
 
 typedef struct evaluation {
-    job j, judge;    /* judge.index: the rows of --exact */
+    job j, judge; /* judge.index: the rows of --exact */
     kith_query how;
     matrix queries;
-    truth truth;     /* ids NULL: none asked for */
+    truth truth; /* ids NULL: none asked for */
     marks marks;
-    int64_t *ids;    /* [n][k] */
+    int64_t *ids; /* [n][k] */
     float *dist;
-    double *us;      /* [n]: microseconds of each query */
+    double *us; /* [n]: microseconds of each query */
     uint32_t efforts[EFFORTS];
     size_t settings;
 } evaluation;
 
-/* ---- what is true ------------------------------------------------------------------------------- */
+/* ---- what is true ---------------------------------------------------------------------------- */
 
 /* The distances from query i to the rows `ids` as ix computes them, nearest first, by a search that
  * only those rows may answer. *found: how many of them ix has. */
@@ -66,8 +66,8 @@ static int holds_values(const kith_index *ix)
     return t == KITH_F32 || t == KITH_U8 || t == KITH_I8 || t == KITH_BIT;
 }
 
-/* How near the last true neighbour of each query is. Without one of them in the index there is nothing
- * to compare distances with: then answers are compared by id. */
+/* How near the last true neighbour of each query is. When one of them is not in the index there is
+ * nothing to compare distances with: then answers are compared by id. */
 static kith_status find_edges(evaluation *e)
 {
     truth *t = &e->truth;
@@ -103,10 +103,12 @@ static kith_status take_truth(evaluation *e, const matrix *m, const char *path)
     truth *t = &e->truth;
 
     if (m->dtype != KITH_I32 && m->dtype != KITH_I64)
-        return fail(KITH_BAD_ARG, "%s holds %s, ids are i32 or i64", path, kith_dtype_name(m->dtype));
+        return fail(KITH_BAD_ARG, "%s holds %s, ids are i32 or i64", path,
+                    kith_dtype_name(m->dtype));
     if (m->n != e->queries.n || m->d < e->how.k)
-        return fail(KITH_BAD_ARG, "%s is %zu x %zu: %zu queries and %u neighbours are to be compared",
-                    path, m->n, m->d, e->queries.n, e->how.k);
+        return fail(KITH_BAD_ARG,
+                    "%s is %zu x %zu: %zu queries and %u neighbours are to be compared", path, m->n,
+                    m->d, e->queries.n, e->how.k);
     t->n = m->n;
     t->k = e->how.k;
     t->ids = array_new(t->n, t->k * sizeof *t->ids);
@@ -198,7 +200,7 @@ out:
     return st;
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static kith_status search_some(evaluation *e, size_t first, size_t n)
 {
@@ -278,7 +280,7 @@ out:
     return st;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------ */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 static void put_json(const measured *m)
 {
@@ -332,7 +334,7 @@ static void put_line(const measured *m)
     putchar('\n');
 }
 
-/* ---- the verb ----------------------------------------------------------------------------------- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static kith_status read_efforts(evaluation *e, const arguments *a)
 {
@@ -350,7 +352,8 @@ static kith_status read_efforts(evaluation *e, const arguments *a)
         TRY(wrong_usage("--effort %s: up to %d whole numbers, written 10,20,50", text, EFFORTS));
     for (size_t i = 0; i < n; i++) {
         if (list[i] < 0 || list[i] > UINT32_MAX)
-            TRY(wrong_usage("--effort %lld: it cannot be negative or so large", (long long)list[i]));
+            TRY(wrong_usage("--effort %lld: it cannot be negative or so large",
+                            (long long)list[i]));
         e->efforts[i] = (uint32_t)list[i];
     }
     e->settings = n;
@@ -436,15 +439,16 @@ out:
 
 const command cmd_eval = {
     "eval",
-    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv [-k K] [--effort E1,E2,…] [option]…",
+    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv [-k K] [--effort E1,E2,…] "
+    "[option]…",
     "how good and how fast an index answers",
-    "Searches all queries once for each effort and prints a line: recall, queries per second, the "
-    "time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is the "
-    "default, queries go one at a time; with more threads they go as one batch.\n\n"
-    "Recall is the share of the true K nearest rows that were found. It is told by distance where "
-    "that is possible: an answer is right when it is as near as the last true neighbour, whichever "
-    "of equally near rows the ground truth has; an index that stores rounded values is compared by "
-    "id, unless --exact gives the values.",
+    "Searches all queries once for each effort and prints a line: recall, queries per second, "
+    "the time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is "
+    "the default, queries go one at a time; with more threads they go as one batch.\n\n"
+    "Recall is the share of the true K nearest rows that were found. It is told by distance "
+    "where that is possible: an answer is right when it is as near as the last true neighbour, "
+    "whichever of equally near rows the ground truth has; an index that stores rounded values is "
+    "compared by id, unless --exact gives the values.",
     "kith eval base.kith query.npy --gt gt.npy -k 10\n"
     "kith eval base.kith query.npy --exact base.npy --effort 20,50,100 --plot curve.svg\n",
     options,

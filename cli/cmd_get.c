@@ -30,7 +30,7 @@ static void put_json(hits_printer *p, int64_t id, const char *label, const float
     json_line(&j);
 }
 
-/* id, numbers with blanks between, label: the columns of search, the vector in the distance's place. */
+/* id, numbers with blanks between, label: as search, the vector in the distance's place. */
 static void put_line(hits_printer *p, int64_t id, const char *label, const float *x, size_t d)
 {
     char text[16];
@@ -108,8 +108,8 @@ const command cmd_get = {
     "get",
     "INDEX I,J,…|--ids FILE|--by-label LABEL [--json] [-o OUT.npy]",
     "stored rows by id or label",
-    "Prints rows as they are stored: id, the numbers with blanks between, the label where rows have "
-    "some, with tabs between.",
+    "Prints rows as they are stored: id, the numbers with blanks between, the label where rows "
+    "have some, with tabs between.",
     "kith get movies.kith --by-label 'Heat (1995)' --json\n"
     "kith get base.kith 3,17 -o two.npy\n",
     options,

@@ -78,9 +78,9 @@ const command cmd_gt = {
     "gt",
     "BASE QUERIES -o GT.npy [-k K] [--metric NAME] [option]…",
     "the exact neighbours of queries, to measure others with",
-    "Searches all rows of BASE (any file kith build reads) exactly and writes two arrays: the ids, "
-    "int64, best first, ties by the smaller id, -1 where there are fewer than K rows, and beside it "
-    "the distances or similarities, float32.",
+    "Searches all rows of BASE (any file kith build reads) exactly and writes two arrays: the "
+    "ids, int64, best first, ties by the smaller id, -1 where there are fewer than K rows, and "
+    "beside it the distances or similarities, float32.",
     "kith gt base.npy query.npy -k 100 -o gt.npy\n",
     options,
     2,

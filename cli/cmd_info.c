@@ -8,12 +8,13 @@
 
 static const option own[] = {
     {"json", NULL, "one JSON object", 0},
-    {"cpu", NULL, "instead: the instruction sets kith has kernels for, and whether they run here", 0},
+    {"cpu", NULL, "instead: the instruction sets kith has kernels for, and whether they run here",
+     0},
     {NULL, NULL, NULL, 0},
 };
 static const option *const options[] = {own, common_options, NULL};
 
-/* ---- an index ----------------------------------------------------------------------------------- */
+/* ---- an index -------------------------------------------------------------------------------- */
 
 /* The navigator: what the spec begins with. */
 static void type_of(const kith_index *ix, char out[64])
@@ -74,7 +75,7 @@ static void show_text(const kith_index *ix)
     kith_stats(ix, put_stat_text, stdout);
 }
 
-/* ---- the processor ------------------------------------------------------------------------------ */
+/* ---- the processor --------------------------------------------------------------------------- */
 
 static void put_isa(void *ctx, const char *name, const char *text, double runs)
 {
@@ -108,7 +109,8 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
-    if (given_flag(a, "cpu") == (a->operands == 1)) TRY(wrong_usage("info needs an INDEX, or --cpu"));
+    if (given_flag(a, "cpu") == (a->operands == 1))
+        TRY(wrong_usage("info needs an INDEX, or --cpu"));
     if (given_flag(a, "cpu")) {
         TRY(show_cpu(as_json));
         goto out;
@@ -127,8 +129,8 @@ const command cmd_info = {
     "info",
     "INDEX [--json]  |  --cpu",
     "what an index is, or what this processor runs",
-    "Prints what is known of an index without reading its rows: type, spec, metric, type of the stored "
-    "components, dimension, rows, bytes by part.",
+    "Prints what is known of an index without reading its rows: type, spec, metric, type of the "
+    "stored components, dimension, rows, bytes by part.",
     "kith info base.kith\n"
     "kith info --cpu\n",
     options,

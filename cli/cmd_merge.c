@@ -38,8 +38,9 @@ const command cmd_merge = {
     "merge",
     "INDEX OTHER… [-o OUT]",
     "the rows of other indexes into one",
-    "Adds all rows of the other indexes, which must have the same dimension and metric, and saves "
-    "INDEX over its own file, or OUT. An id that two of them have is an error, and nothing is written.",
+    "Adds all rows of the other indexes, which must have the same dimension and metric, and "
+    "saves INDEX over its own file, or OUT. An id that two of them have is an error, and nothing "
+    "is written.",
     "kith merge monday.kith tuesday.kith wednesday.kith -o week.kith\n",
     options,
     2,

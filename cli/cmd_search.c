@@ -18,8 +18,8 @@ static const option own[] = {
     {"filter-ids", "FILE", "only rows whose id is in this file (one a line, or .npy)", 'f'},
     {"effort", "E", "recall against time; 0: the index's default", 'e'},
     {"param", "NAME=VALUE", "a parameter of searches; may be repeated", 'p'},
-    {"output", "OUT.npy", "write ids [queries][k] there, and distances to OUT_dist.npy; print nothing",
-     'o'},
+    {"output", "OUT.npy",
+     "write ids [queries][k] there, and distances to OUT_dist.npy; print nothing", 'o'},
     {"json", NULL, "one object a query: query, ids, scores, and labels where stored", 0},
     {NULL, NULL, NULL, 0},
 };
@@ -28,11 +28,11 @@ static const option *const options[] = {own, query_options, column_options, comm
 typedef struct search {
     job j;
     kith_query how;
-    matrix queries;  /* vectors, or none and: */
-    int64_t *of;     /* stored rows */
-    size_t n;        /* queries */
-    int range;       /* all rows within the limit */
-    int64_t *ids;    /* [n or a block][k] */
+    matrix queries; /* vectors, or none and: */
+    int64_t *of;    /* stored rows */
+    size_t n;       /* queries */
+    int range;      /* all rows within the limit */
+    int64_t *ids;   /* [n or a block][k] */
     float *dist;
     const char *out; /* -o */
     kith_filter *filter;
@@ -137,15 +137,16 @@ static kith_status find_nearest(search *s)
         if (s->out != NULL) continue;
         progress_end(&s->j.progress);
         for (size_t i = 0; i < n; i++)
-            TRY(hits_put(&s->printer, query_name(s, first + i), s->ids + i * k, s->dist + i * k, k));
+            TRY(hits_put(&s->printer, query_name(s, first + i), s->ids + i * k, s->dist + i * k,
+                         k));
         TRY(check_stdout());
     }
 out:
     return st;
 }
 
-/* Everything within the limit. For stored rows a k-NN of all rows does it: it knows how to leave out
- * the row itself. */
+/* Everything within the limit. For stored rows a k-NN of all rows does it: it knows how to leave
+ * out the row itself. */
 static kith_status find_range(search *s)
 {
     kith_status st = KITH_OK;
@@ -201,7 +202,8 @@ static kith_status run(const arguments *a)
     s.out = given_text(a, "output");
     TRY(job_open(&s.j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
     TRY(read_limit(&s, a));
-    if (s.range && s.out != NULL) TRY(wrong_usage("-o needs -k: the rows of an array are of one length"));
+    if (s.range && s.out != NULL)
+        TRY(wrong_usage("-o needs -k: the rows of an array are of one length"));
     TRY(read_filter(&s, a));
     TRY(read_queries(&s, a));
     if (s.out == NULL) hits_begin(&s.printer, s.j.index, given_flag(a, "json"), s.n == 1);
@@ -224,8 +226,8 @@ const command cmd_search = {
     "the nearest rows of an index",
     "Prints the nearest rows to each query, best first: a table for one query, columns with tabs "
     "between for several (query, rank, id, distance or similarity, label). Distances are in the "
-    "metric's unit: l2 is the squared distance; cosine, ip and jaccard are similarities, larger is "
-    "nearer.\n\n"
+    "metric's unit: l2 is the squared distance; cosine, ip and jaccard are similarities, larger "
+    "is nearer.\n\n"
     "QUERIES is a file of vectors as for kith build, or - for CSV on standard input; queries are "
     "called by their number from 0, or by the id they have in a CSV file.",
     "kith search base.kith query.npy -k 10\n"

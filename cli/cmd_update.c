@@ -67,8 +67,8 @@ const command cmd_update = {
     "update",
     "INDEX ROWS --ids FILE|--id-column C [option]…  |  INDEX --id I --label TEXT",
     "other vectors or labels for stored rows",
-    "Replaces the vectors of stored rows, and their labels where the input has some, and saves the "
-    "index over its own file: all rows or none. An id that is not stored is an error.",
+    "Replaces the vectors of stored rows, and their labels where the input has some, and saves "
+    "the index over its own file: all rows or none. An id that is not stored is an error.",
     "kith update items.kith changed.csv --id-column item\n"
     "kith update items.kith --id 7 --label 'seven'\n",
     options,

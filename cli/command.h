@@ -11,17 +11,17 @@
 
 typedef struct command {
     const char *name;
-    const char *usage;    /* "BASE -o INDEX [option]…" */
-    const char *about;    /* one line */
-    const char *text;     /* paragraphs; blank lines between them */
-    const char *examples; /* command lines, one a line */
-    const option *const *options;    /* tables, NULL-ended */
-    size_t least, most;   /* operands */
+    const char *usage;            /* "BASE -o INDEX [option]…" */
+    const char *about;            /* one line */
+    const char *text;             /* paragraphs; blank lines between them */
+    const char *examples;         /* command lines, one a line */
+    const option *const *options; /* tables, NULL-ended */
+    size_t least, most;           /* operands */
     kith_status (*run)(const arguments *a);
 } command;
 
-extern const command cmd_add, cmd_build, cmd_compact, cmd_convert, cmd_docs, cmd_eval, cmd_get, cmd_gt,
-    cmd_info, cmd_merge, cmd_remove, cmd_search, cmd_update, cmd_verify;
+extern const command cmd_add, cmd_build, cmd_compact, cmd_convert, cmd_docs, cmd_eval, cmd_get,
+    cmd_gt, cmd_info, cmd_merge, cmd_remove, cmd_search, cmd_update, cmd_verify;
 /* NULL after the last. */
 const command *command_at(size_t i);
 /* The help of one verb, as `kith help VERB` shows it. */
@@ -49,8 +49,8 @@ double index_stat(const kith_index *ix, const char *name);
 
 /* --metric, preset l2. */
 kith_status given_metric(const arguments *a, kith_metric *out);
-/* What exact neighbours are looked for in, into j->index: an index (*.kith) as it is, of other files
- * a Flat index of their vectors in memory, by --metric. */
+/* What exact neighbours are looked for in, into j->index: an index (*.kith) as it is, of other
+ * files a Flat index of their vectors in memory, by --metric. */
 kith_status job_open_exact(job *j, const char *path, const arguments *a);
 /* The Flat index, with a metric already known; p: the exponent of lp, or NULL. */
 kith_status job_build_exact(job *j, const char *path, kith_metric metric, const char *p,

@@ -38,7 +38,7 @@ struct csv_rows {
     size_t columns;
 };
 
-/* ---- sentences ---------------------------------------------------------------------------------- */
+/* ---- sentences ------------------------------------------------------------------------------- */
 
 kith_status csv_rows_fail(const csv_rows *c, size_t column, const char *format, ...)
 {
@@ -57,7 +57,7 @@ kith_status csv_rows_fail(const csv_rows *c, size_t column, const char *format, 
                 where, what);
 }
 
-/* ---- physical lines ----------------------------------------------------------------------------- */
+/* ---- physical lines -------------------------------------------------------------------------- */
 
 /* More bytes behind raw[to]. */
 static kith_status fill(csv_rows *c)
@@ -85,7 +85,7 @@ static kith_status fill(csv_rows *c)
     return KITH_OK;
 }
 
-/* Where the line that begins at `from` ends (after its LF or CR), 0 when its end is not yet here. */
+/* Where the line that begins at `from` ends (after its LF or CR), 0: its end is not yet here. */
 static size_t line_end(const csv_rows *c)
 {
     const unsigned char *from = c->raw + c->from;
@@ -136,7 +136,7 @@ static kith_status widen(csv_rows *c, const char **line, size_t *len)
     return KITH_OK;
 }
 
-/* ---- fields ------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static kith_status push_field(record *r, const char *text, size_t len)
 {
@@ -233,7 +233,8 @@ static kith_status read_record(csv_rows *c)
         if (memchr(line, '\0', len) != NULL)
             FAIL(KITH_BAD_ARG, "%s: line %llu: a zero byte: this is no text%s", c->name,
                  (unsigned long long)c->line,
-                 c->line == 1 ? " (UTF-16? write it as UTF-8 first: iconv -f utf-16 -t utf-8)" : "");
+                 c->line == 1 ? " (UTF-16? write it as UTF-8 first: iconv -f utf-16 -t utf-8)"
+                              : "");
         if (c->latin1) TRY(widen(c, &line, &len));
         bytes += len;
         if (bytes > CSV_RECORD) {
@@ -274,7 +275,7 @@ size_t csv_rows_columns(const csv_rows *c)
     return c->columns;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int ends_in(const char *name, const char *ending)
 {
@@ -292,9 +293,9 @@ static kith_status take_options(csv_rows *c, const csv_options *how)
     if (strcmp(delimiter, "\\t") == 0 || strcmp(delimiter, "tab") == 0) delimiter = "\t";
     if (*delimiter == '\0' || strlen(delimiter) >= sizeof c->delimiter ||
         strpbrk(delimiter, "\"\r\n") != NULL)
-        return wrong_usage("'%s' cannot be a delimiter: it is 1 to %zu characters, no quotes and no "
-                           "line ends",
-                           delimiter, sizeof c->delimiter - 1);
+        return wrong_usage(
+            "'%s' cannot be a delimiter: it is 1 to %zu characters, no quotes and no line ends",
+            delimiter, sizeof c->delimiter - 1);
     memcpy(c->delimiter, delimiter, strlen(delimiter) + 1);
     if (encoding != NULL && strcasecmp(encoding, "latin1") != 0 &&
         strcasecmp(encoding, "iso-8859-1") != 0 && strcasecmp(encoding, "utf-8") != 0 &&
@@ -329,8 +330,9 @@ static kith_status read_header(csv_rows *c)
     TRY(csv_rows_next(c, &n));
     if (n == 0) goto out;
     if (looks_like_data(c))
-        TRY(csv_rows_fail(c, SIZE_MAX, "the names of the columns are expected here, not numbers; if "
-                                       "the data begin here, say --no-header"));
+        TRY(csv_rows_fail(c, SIZE_MAX,
+                          "the names of the columns are expected here, not numbers; if the data "
+                          "begin here, say --no-header"));
     c->names = c->now;
     memset(&c->now, 0, sizeof c->now);
 out:
@@ -352,9 +354,10 @@ static kith_status open_stream(FILE *file, const char *name, const csv_options *
     csv_set_delim(&c->parser, (unsigned char)c->delimiter[0]);
     csv_set_blk_size(&c->parser, 32 << 10);
     TRY(fill(c));
-    if (c->to >= 2 && ((c->raw[0] == 0xff && c->raw[1] == 0xfe) ||
-                       (c->raw[0] == 0xfe && c->raw[1] == 0xff)))
-        FAIL(KITH_UNSUPPORTED, "%s: UTF-16; write it as UTF-8 first: iconv -f utf-16 -t utf-8", name);
+    if (c->to >= 2 &&
+        ((c->raw[0] == 0xff && c->raw[1] == 0xfe) || (c->raw[0] == 0xfe && c->raw[1] == 0xff)))
+        FAIL(KITH_UNSUPPORTED, "%s: UTF-16; write it as UTF-8 first: iconv -f utf-16 -t utf-8",
+             name);
     if (c->to >= 3 && memcmp(c->raw, "\xef\xbb\xbf", 3) == 0) c->from = 3; // byte order mark
     if (c->header) TRY(read_header(c));
     *out = c;
@@ -404,7 +407,7 @@ void csv_rows_free(csv_rows *c)
     free(c);
 }
 
-/* ---- columns by name or number ------------------------------------------------------------------ */
+/* ---- columns by name or number --------------------------------------------------------------- */
 
 static const char *name_at(const void *ctx, size_t i)
 {
@@ -444,7 +447,8 @@ kith_status csv_column_find(const csv_rows *c, const char *text, size_t *out)
     int twice;
 
     *out = look_up(c, text, &twice);
-    if (twice) return fail(KITH_BAD_ARG, "%s: two columns are named '%s': give its number", c->name, text);
+    if (twice)
+        return fail(KITH_BAD_ARG, "%s: two columns are named '%s': give its number", c->name, text);
     if (*out != SIZE_MAX) return KITH_OK;
     if (parse_int(text, &number))
         return fail(KITH_NOT_FOUND, "%s: there is no column %s: it has %zu", c->name, text,

@@ -24,7 +24,7 @@ kith_status csv_rows_open(const char *path, const csv_options *how, csv_rows **o
 /* The same from bytes in memory, borrowed; name is for sentences. */
 kith_status csv_rows_view(const void *bytes, size_t len, const char *name, const csv_options *how,
                           csv_rows **out);
-/* The next record: how many fields it has, 0 at the end. They lie in field() until the next call. */
+/* The next record: how many fields it has, 0 at the end. They stay until the next call. */
 kith_status csv_rows_next(csv_rows *c, size_t *fields);
 /* NUL-ended UTF-8 of the i-th field (from 0) and its length. A NUL inside is an error of next. */
 const char *csv_rows_field(const csv_rows *c, size_t i, size_t *len);

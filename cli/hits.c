@@ -17,8 +17,7 @@ static const char *unit(const kith_index *ix)
 void hits_begin(hits_printer *p, const kith_index *ix, int as_json, int alone)
 {
     *p = (hits_printer){ix, as_json, alone, index_stat(ix, "label_bytes") > 0, NULL, 0};
-    if (!as_json && !alone)
-        printf("query\trank\tid\t%s%s\n", unit(ix), p->labels ? "\tlabel" : "");
+    if (!as_json && !alone) printf("query\trank\tid\t%s%s\n", unit(ix), p->labels ? "\tlabel" : "");
 }
 
 void hits_end(hits_printer *p)
@@ -105,7 +104,8 @@ static kith_status put_columns(hits_printer *p, int64_t query, const int64_t *id
     return KITH_OK;
 }
 
-kith_status hits_put(hits_printer *p, int64_t query, const int64_t *ids, const float *dist, size_t n)
+kith_status hits_put(hits_printer *p, int64_t query, const int64_t *ids, const float *dist,
+                     size_t n)
 {
     size_t found = 0;
 

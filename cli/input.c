@@ -12,14 +12,15 @@
 
 const option column_options[] = {
     {"vector-column", "COLUMNS",
-     "CSV: the columns of the vector by name or number, as 3, 2-129, x,y,z or f0-f99; one column may "
-     "hold an array [0.5,1] (default: the array, or every numeric column that is no id or label)",
+     "CSV: the columns of the vector by name or number, as 3, 2-129, x,y,z or f0-f99; one column "
+     "may hold an array [0.5,1] (default: the array, or every numeric column that is no id or "
+     "label)",
      0},
     {"id-column", "COLUMN", "CSV: the column of the ids (default: one named id; none: no ids)", 0},
     {"label-column", "COLUMN", "CSV: the column of the labels (default: one named label; none)", 0},
     {"delimiter", "TEXT",
-     "CSV: what separates columns: one character, \\t, or several as :: (then quotes mean nothing; "
-     "default: a tab in .tsv, else a comma)",
+     "CSV: what separates columns: one character, \\t, or several as :: (then quotes mean "
+     "nothing; default: a tab in .tsv, else a comma)",
      0},
     {"no-header", NULL, "CSV: the first line is data, columns have only numbers", 0},
     {"no-quotes", NULL, "CSV: a quote is a letter like any other", 0},
@@ -30,12 +31,12 @@ const option column_options[] = {
 const option join_options[] = {
     {"ids", "FILE", "ids of the rows: integers one a line, or an .npy", 0},
     {"labels", "FILE",
-     "labels of the rows: one a line, an .npy of strings, or a CSV or TSV file with an id and a label "
-     "a line, in any order",
+     "labels of the rows: one a line, an .npy of strings, or a CSV or TSV file with an id and a "
+     "label a line, in any order",
      0},
     {"labels-id-column", "COLUMN",
-     "labels from CSV: the column of the id (default: one named id, else the first; none: labels are "
-     "in the order of the rows)",
+     "labels from CSV: the column of the id (default: one named id, else the first; none: labels "
+     "are in the order of the rows)",
      0},
     {"labels-column", "COLUMN",
      "labels from CSV: the column of the label (default: one named label, else the second)", 0},
@@ -49,7 +50,7 @@ const option query_options[] = {
     {NULL, NULL, NULL, 0},
 };
 
-/* ---- which reader ------------------------------------------------------------------------------- */
+/* ---- which reader ---------------------------------------------------------------------------- */
 
 static int has_ending(const char *path, const char *const *endings)
 {
@@ -106,7 +107,7 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
     return kith_source_open(path, host, out);
 }
 
-/* ---- ids and labels from other files ------------------------------------------------------------ */
+/* ---- ids and labels from other files --------------------------------------------------------- */
 
 typedef struct named {
     int64_t id;
@@ -150,9 +151,8 @@ static void close_joined(void *ctx)
 static const char *label_of(joined *j, const int64_t *ids, size_t i)
 {
     const named key = {ids != NULL && !j->by_row ? ids[i] : (int64_t)(j->at + i), NULL};
-    const named *found = j->n_table > 0
-                             ? bsearch(&key, j->table, j->n_table, sizeof key, by_id)
-                             : NULL;
+    const named *found =
+        j->n_table > 0 ? bsearch(&key, j->table, j->n_table, sizeof key, by_id) : NULL;
 
     if (found == NULL) j->unlabelled++;
     return found != NULL ? found->label : NULL;
@@ -179,8 +179,9 @@ static kith_status join_batch(joined *j, kith_batch *out)
         out->labels = j->lent;
     } else if (j->labels_path != NULL) {
         if (out->ids == NULL && !j->by_row && j->role != INPUT_FRESH)
-            return fail(KITH_BAD_ARG, "%s has no ids that labels could be joined by: give --ids or "
-                                      "--id-column, or --labels-id-column none",
+            return fail(KITH_BAD_ARG,
+                        "%s has no ids that labels could be joined by: give --ids or "
+                        "--id-column, or --labels-id-column none",
                         j->path);
         if (!array_grow(&j->lent, &j->lent_cap, n, sizeof *j->lent)) return KITH_NO_MEMORY;
         for (size_t i = 0; i < n; i++) j->lent[i] = label_of(j, out->ids, i);
@@ -220,8 +221,9 @@ static kith_status take_name(joined *j, const csv_rows *rows, size_t id_column, 
     int64_t id = (int64_t)j->n_table;
 
     if (id_column != SIZE_MAX && !parse_int(csv_rows_field(rows, id_column, NULL), &id))
-        return csv_rows_fail(rows, id_column, "'%.40s' is no id (--labels-id-column says where ids "
-                                              "are, none that there are none)",
+        return csv_rows_fail(rows, id_column,
+                             "'%.40s' is no id (--labels-id-column says where ids are, none that "
+                             "there are none)",
                              csv_rows_field(rows, id_column, NULL));
     if (!is_utf8(label))
         return csv_rows_fail(rows, label_column, "'%.40s' is not UTF-8; is it --encoding latin1?",
@@ -312,8 +314,8 @@ kith_status input_open(const char *path, input_role role, const arguments *a, co
     TRY(open_vectors(path, role, a, host, &j->inner));
     if (j->ids_path != NULL) TRY(kith_ids_read(j->ids_path, host, &j->ids, &j->n_ids));
     if (j->labels_path != NULL) TRY(read_labels(j, a, host));
-    *out = (kith_source){sizeof *out,  j,          j->inner.dtype, j->inner.d,
-                         j->inner.n,   next_joined, close_joined};
+    *out = (kith_source){sizeof *out, j,           j->inner.dtype, j->inner.d,
+                         j->inner.n,  next_joined, close_joined};
     j = NULL;
 out:
     close_joined(j);

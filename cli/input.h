@@ -22,7 +22,7 @@ kith_status input_open(const char *path, input_role role, const arguments *a, co
 
 /* A whole source in memory. */
 typedef struct matrix {
-    void *data; /* owned, packed */
+    void *data;   /* owned, packed */
     int64_t *ids; /* owned [n]; NULL: the rows have only numbers */
     size_t n, d;
     kith_dtype dtype;

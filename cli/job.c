@@ -48,7 +48,7 @@ void job_end(job *j)
     j->index = NULL;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 typedef struct wanted {
     const char *name;
@@ -71,7 +71,7 @@ double index_stat(const kith_index *ix, const char *name)
     return w.value;
 }
 
-/* ---- metric and parameters ---------------------------------------------------------------------- */
+/* ---- metric and parameters ------------------------------------------------------------------- */
 
 kith_status given_metric(const arguments *a, kith_metric *out)
 {
@@ -142,8 +142,8 @@ static kith_status set_query(kith_query *q, const char *text)
 
     if (split_param(text, name, &value) != KITH_OK) return KITH_BAD_ARG;
     if (!find_param(name, "search", &row))
-        return wrong_usage("--param %s: a search has no parameter '%s' (kith docs parameters)", text,
-                           name);
+        return wrong_usage("--param %s: a search has no parameter '%s' (kith docs parameters)",
+                           text, name);
     if (strcmp(row.type, "int") == 0) {
         ok = parse_int(value, &whole) && (double)whole >= row.lo && (double)whole <= row.hi;
     } else {
@@ -180,7 +180,7 @@ out:
     return st;
 }
 
-/* ---- exact search over vectors ------------------------------------------------------------------ */
+/* ---- exact search over vectors --------------------------------------------------------------- */
 
 /* A Flat index of the vectors in a file, in memory; p: the exponent of lp, or NULL. */
 kith_status job_build_exact(job *j, const char *path, kith_metric metric, const char *p,
@@ -225,7 +225,7 @@ out:
     return st;
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 static kith_status ids_of_label(const job *j, const char *label, int64_t **out, size_t *n)
 {

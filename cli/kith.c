@@ -9,8 +9,8 @@
 #include "output.h"
 
 static const command *const commands[] = {
-    &cmd_build,  &cmd_search, &cmd_eval, &cmd_gt,     &cmd_add,     &cmd_update, &cmd_remove,
-    &cmd_get,    &cmd_merge,  &cmd_compact, &cmd_info, &cmd_verify, &cmd_convert, &cmd_docs,
+    &cmd_build, &cmd_search, &cmd_eval,    &cmd_gt,   &cmd_add,    &cmd_update,  &cmd_remove,
+    &cmd_get,   &cmd_merge,  &cmd_compact, &cmd_info, &cmd_verify, &cmd_convert, &cmd_docs,
 };
 
 const command *command_at(size_t i)
@@ -31,7 +31,7 @@ static const command *find(const char *name)
     return NULL;
 }
 
-/* ---- help --------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static void overview(FILE *to)
 {
@@ -40,7 +40,8 @@ static void overview(FILE *to)
           to);
     for (size_t i = 0; command_at(i) != NULL; i++)
         fprintf(to, "  %-8s  %s\n", command_at(i)->name, command_at(i)->about);
-    fputs("\nkith help VERB tells more; kith build base.npy -o base.kith, then kith search base.kith\n"
+    fputs("\nkith help VERB tells more; kith build base.npy -o base.kith, then kith search "
+          "base.kith\n"
           "queries.npy -k 10 is a beginning. Exit codes: 0, 1 for an error, 2 for wrong usage.\n",
           to);
 }
@@ -107,7 +108,7 @@ void command_help(const command *c, FILE *to)
     }
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static int end(kith_status st, const command *c)
 {

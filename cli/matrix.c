@@ -28,7 +28,8 @@ kith_status matrix_read(kith_source *src, progress *p, matrix *out)
 
     if (src->n != UINT64_MAX && src->n < SIZE_MAX && src->n > 0 &&
         !array_grow(&m.data, &cap, (size_t)src->n, row)) // all at once where it is known
-        FAIL(KITH_NO_MEMORY, "out of memory: %llu rows of %zu bytes", (unsigned long long)src->n, row);
+        FAIL(KITH_NO_MEMORY, "out of memory: %llu rows of %zu bytes", (unsigned long long)src->n,
+             row);
     for (;;) {
         TRY(progress_step(p, "reading", m.n, src->n));
         TRY(src->next(src->ctx, BATCH_ROWS, &b));
@@ -63,7 +64,7 @@ void matrix_free(matrix *m)
     m->ids = NULL;
 }
 
-/* ---- memory as a source ------------------------------------------------------------------------- */
+/* ---- memory as a source ---------------------------------------------------------------------- */
 
 typedef struct memory_source {
     const char *data;

@@ -7,7 +7,7 @@
 
 #include "csv_rows.h"
 
-/* ---- recall ------------------------------------------------------------------------------------- */
+/* ---- recall ---------------------------------------------------------------------------------- */
 
 void truth_free(truth *t)
 {
@@ -40,7 +40,7 @@ double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *d
     return right < wanted ? (double)right / (double)wanted : 1;
 }
 
-/* ---- marks of relevance ------------------------------------------------------------------------- */
+/* ---- marks of relevance ---------------------------------------------------------------------- */
 
 static int by_query(const void *a, const void *b)
 {
@@ -114,7 +114,7 @@ double marks_reciprocal(const marks *m, int64_t query, const int64_t *ids, size_
     return 0;
 }
 
-/* ---- times -------------------------------------------------------------------------------------- */
+/* ---- times ----------------------------------------------------------------------------------- */
 
 static int ascending_order(const void *a, const void *b)
 {

@@ -1,5 +1,5 @@
-/* What a search is measured by: recall against exact neighbours, success against marks of relevance,
- * times, and the picture of it. Computation only; cmd_eval.c runs the searches. */
+/* What a search is measured by: recall against exact neighbours, success against marks of
+ * relevance, times, and the picture of it. Computation only; cmd_eval.c runs the searches. */
 #ifndef CLI_MEASURE_H
 #define CLI_MEASURE_H
 
@@ -15,14 +15,14 @@ typedef struct measured {
 
 /* The exact neighbours that answers are compared with. */
 typedef struct truth {
-    size_t n, k;     /* queries, neighbours wanted */
-    int64_t *ids;    /* owned [n][k], KITH_NO_ID where there are fewer */
-    float *edge;     /* owned [n]: how near the last true neighbour is; NULL: known by id only */
-    int similar;     /* larger is nearer */
+    size_t n, k;  /* queries, neighbours wanted */
+    int64_t *ids; /* owned [n][k], KITH_NO_ID where there are fewer */
+    float *edge;  /* owned [n]: how near the last true neighbour is; NULL: known by id only */
+    int similar;  /* larger is nearer */
 } truth;
 void truth_free(truth *t);
-/* The share of true neighbours among the answers of query i. By distance every answer as near as the
- * last true neighbour is right, whichever of equally near rows it is. */
+/* The share of true neighbours among the answers of query i. By distance every answer as near as
+ * the last true neighbour is right, whichever of equally near rows it is. */
 double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *dist);
 
 /* Marks: which rows are good answers to which query. */
@@ -36,8 +36,8 @@ typedef struct marks {
 /* Lines of query, id and grade (1 where there is none), with or without a header. */
 kith_status marks_read(const char *path, const arguments *a, marks *out);
 void marks_free(marks *m);
-/* 1 / the rank of the first relevant answer, 0 when there is none; NAN when no row is marked for the
- * query. */
+/* 1 / the rank of the first relevant answer, 0 when there is none; NAN when no row is marked for
+ * the query. */
 double marks_reciprocal(const marks *m, int64_t query, const int64_t *ids, size_t k);
 
 /* The smallest of n ascending values that at least the share p of them does not exceed. */

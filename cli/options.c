@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- finding a row ------------------------------------------------------------------------------ */
+/* ---- finding a row --------------------------------------------------------------------------- */
 
 static const option *row_at(const option *const *tables, size_t i)
 {
@@ -83,7 +83,7 @@ const char *most_like(const char *text, const char *(*next)(const void *ctx, siz
     return best;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------ */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static kith_status unknown(const option *const *tables, const char *word, size_t len)
 {
@@ -128,7 +128,9 @@ static kith_status parse_short(arguments *a, int argc, char **argv, int *i)
 {
     for (const char *word = argv[*i] + 1; *word != '\0'; word++) {
         const option *o = find_letter(a->tables, *word);
-        if (o == NULL) return wrong_usage("there is no option -%c", isprint((unsigned char)*word) ? *word : '?');
+        if (o == NULL)
+            return wrong_usage("there is no option -%c",
+                               isprint((unsigned char)*word) ? *word : '?');
         if (o->argument == NULL) {
             take(a, o, NULL);
         } else if (word[1] != '\0') {
@@ -183,7 +185,7 @@ void arguments_free(arguments *a)
     a->given = NULL;
 }
 
-/* ---- what was given ----------------------------------------------------------------------------- */
+/* ---- what was given -------------------------------------------------------------------------- */
 
 const char *given_text(const arguments *a, const char *name)
 {
@@ -228,7 +230,8 @@ kith_status given_number(const arguments *a, const char *name, float *out)
 
     *out = NAN;
     if (text == NULL) return KITH_OK;
-    if (!parse_float(text, out)) return wrong_usage("--%s %s: that is no finite number", name, text);
+    if (!parse_float(text, out))
+        return wrong_usage("--%s %s: that is no finite number", name, text);
     return KITH_OK;
 }
 

@@ -49,12 +49,19 @@ static int is_control(const char *text)
     return *at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
 }
 
+/* The fewest digits that read back, then the notation that people expect of that size. */
 void float_text(float value, char *out)
 {
-    for (int digits = 1; digits <= 9; digits++) {
+    const double size = fabs((double)value);
+    int digits = 1, decimals;
+
+    for (; digits <= 9; digits++) {
         snprintf(out, 16, "%.*g", digits, (double)value);
         if (strtof(out, NULL) == value) break;
     }
+    if (!(size >= 1e-4 && size < 1e9)) return;
+    decimals = digits - 1 - (int)floor(log10(size));
+    snprintf(out, 16, "%.*f", decimals > 0 ? decimals : 0, (double)value);
 }
 
 void put_text(FILE *to, const char *text)

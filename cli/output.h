@@ -29,8 +29,8 @@ typedef struct json {
 void json_open(json *j, const char *key, char bracket); /* '{' or '[' */
 void json_close(json *j, char bracket);                 /* '}' or ']' */
 void json_int(json *j, const char *key, int64_t value);
-void json_float(json *j, const char *key, float value);   /* not finite: null */
-void json_double(json *j, const char *key, double value); /* the same */
+void json_float(json *j, const char *key, float value);      /* not finite: null */
+void json_double(json *j, const char *key, double value);    /* the same */
 void json_text(json *j, const char *key, const char *value); /* NULL: null; invalid UTF-8: U+FFFD */
 /* End of one object's line. */
 void json_line(json *j);

@@ -76,8 +76,8 @@ static void put_axes(const frame *f, const char *x_name)
     fprintf(f->to, "<text x='%d' y='%d' text-anchor='middle'>%s</text>\n", (WIDTH + LEFT) / 2,
             HEIGHT - 16, x_name);
     fprintf(f->to,
-            "<text transform='translate(18 %d) rotate(-90)' text-anchor='middle'>queries per second"
-            "</text>\n",
+            "<text transform='translate(18 %d) rotate(-90)' text-anchor='middle'>queries per "
+            "second</text>\n",
             HEIGHT / 2);
 }
 
@@ -102,10 +102,11 @@ static void put_picture(FILE *to, const char *title, const measured *m, size_t n
 
     fit(&f, m, n);
     snprintf(name, sizeof name, "%s@%u", m[0].recall_by != NULL ? "recall" : "success", m[0].k);
-    fprintf(to,
-            "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' font-family='sans-serif' "
-            "font-size='13'>\n<rect width='100%%' height='100%%' fill='white'/>\n",
-            WIDTH, HEIGHT);
+    fprintf(
+        to,
+        "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' font-family='sans-serif' "
+        "font-size='13'>\n<rect width='100%%' height='100%%' fill='white'/>\n",
+        WIDTH, HEIGHT);
     fprintf(to, "<text x='%d' y='28' font-size='16'>", LEFT);
     put_escaped(to, title);
     fputs("</text>\n", to);

@@ -31,7 +31,7 @@ typedef struct csv_source {
     size_t start_cap;
 } csv_source;
 
-/* ---- one vector --------------------------------------------------------------------------------- */
+/* ---- one vector ------------------------------------------------------------------------------ */
 
 /* Room for one more row of d numbers behind n rows. */
 static kith_status row_room(csv_source *s, size_t n, size_t d)
@@ -138,7 +138,7 @@ static kith_status read_vector(csv_source *s, size_t n)
     return *text == '[' ? read_array(s, n, text, len) : read_list(s, n, text);
 }
 
-/* ---- one record --------------------------------------------------------------------------------- */
+/* ---- one record ------------------------------------------------------------------------------ */
 
 static kith_status read_id(csv_source *s, size_t n)
 {
@@ -208,7 +208,7 @@ out:
     return st;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* The column that the user named, or the one that bears the usual name. */
 static kith_status pick_column(const csv_rows *rows, const char *asked, const char *usual,
@@ -240,8 +240,8 @@ static kith_status guess_columns(csv_source *s)
         }
     }
     if (arrays > 1)
-        return csv_rows_fail(s->rows, array, "%zu columns hold arrays: choose one by --vector-column",
-                             arrays);
+        return csv_rows_fail(s->rows, array,
+                             "%zu columns hold arrays: choose one by --vector-column", arrays);
     if (arrays == 1) {
         s->column[0] = array;
         s->columns = 1;

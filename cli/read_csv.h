@@ -1,5 +1,5 @@
 /* The vectors of a CSV or TSV file as a kith_source: one number a column, or all of them in one
- * column as a JSON array or separated by blanks, `;` or `|`; ids and labels from columns. Streams. */
+ * column as a JSON array or with blanks or `;` between; ids and labels from columns. Streams. */
 #ifndef CLI_READ_CSV_H
 #define CLI_READ_CSV_H
 

@@ -58,7 +58,8 @@ static kith_status next_batch(void *ctx, size_t max, kith_batch *out)
     memset(out, 0, sizeof *out);
     if (count[0] == 0) return KITH_OK;
     memory = H5Screate_simple(2, count, NULL);
-    failed = memory < 0 || H5Sselect_hyperslab(s->space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
+    failed = memory < 0 ||
+             H5Sselect_hyperslab(s->space, H5S_SELECT_SET, start, NULL, count, NULL) < 0 ||
              H5Dread(s->set, s->type, memory, s->space, H5P_DEFAULT, s->slab) < 0;
     if (memory >= 0) H5Sclose(memory);
     if (failed)
@@ -120,7 +121,8 @@ static kith_status check_storage(const hdf5_source *s)
     }
     H5Pclose(plist);
     if (!plain)
-        return fail(KITH_UNSUPPORTED, "%s: only data in the file itself, plain or gzipped", s->name);
+        return fail(KITH_UNSUPPORTED, "%s: only data in the file itself, plain or gzipped",
+                    s->name);
     return KITH_OK;
 }
 

@@ -1,6 +1,6 @@
 /* What every file of the command says things with: sentences for errors, notes for people on
  * stderr, checked memory. A function that can fail returns a kith_status and leaves its sentence
- * with the library's (kith_last_error), so that errors of the command and of the library are one. */
+ * with kith_last_error, so that errors of the command and of the library are one. */
 #ifndef CLI_SAY_H
 #define CLI_SAY_H
 
@@ -33,22 +33,22 @@ int array_grow(void *p, size_t *cap, size_t need, size_t size);
 char *text_copy(const char *text, size_t len);
 
 /* They set the local `st` and jump to the local `out`. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        st = (call);                                                                               \
-        if (st != KITH_OK) goto out;                                                               \
+#define TRY(call)                    \
+    do {                             \
+        st = (call);                 \
+        if (st != KITH_OK) goto out; \
     } while (0)
-#define NEED(ptr)                                                                                  \
-    do {                                                                                           \
-        if ((ptr) == NULL) {                                                                       \
-            st = KITH_NO_MEMORY; /* its sentence is written by the allocation */                   \
-            goto out;                                                                              \
-        }                                                                                          \
+#define NEED(ptr)                                                                \
+    do {                                                                         \
+        if ((ptr) == NULL) {                                                     \
+            st = KITH_NO_MEMORY; /* its sentence is written by the allocation */ \
+            goto out;                                                            \
+        }                                                                        \
     } while (0)
-#define FAIL(code, ...)                                                                            \
-    do {                                                                                           \
-        st = fail(code, __VA_ARGS__);                                                              \
-        goto out;                                                                                  \
+#define FAIL(code, ...)               \
+    do {                              \
+        st = fail(code, __VA_ARGS__); \
+        goto out;                     \
     } while (0)
 
 #endif
