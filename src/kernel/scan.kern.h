@@ -67,7 +67,7 @@ KI_INLINE void scan_tiles(tile_fn *tile, size_t width, const query *k, const voi
 
 /* Rows in flight: about 4 KiB, 4 to 32 rows ahead of use; of a long row the head, whose use sets
  * off the processor's own prefetching. */
-enum { AHEAD_BYTES = 4096, AHEAD_MIN = 4, AHEAD_MAX = 32, LINES_MAX = 16 };
+enum { AHEAD_BYTES = 4096, AHEAD_MIN = 4, AHEAD_MAX = 32, LINES_MAX = 8 };
 
 KI_INLINE void prefetch_row(const uint8_t *row, size_t bytes)
 {
