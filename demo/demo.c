@@ -298,8 +298,8 @@ static int load(demo *m, const char *index, const char *folder)
 int main(int argc, char **argv)
 {
     static const char *const questions[] = {
-        "edit photographs", "control a telescope", "play chess against the computer",
-        "a web server that is small and fast", "learn to type with ten fingers"};
+        "edit photos", "play music from the terminal", "solve sudoku puzzles",
+        "monitor network traffic", "chess game"};
     demo m = {0};
     float *q = NULL;
     int st;

@@ -14,7 +14,7 @@ if [ -n "${ASK:-}" ]; then
     "$KITH_DEMO" "$work/packages.kith" "$data" "$ASK"
 else
     "$KITH_DEMO" "$work/packages.kith" "$data"
-    printf '\nthe same as a command: which packages are like "stellarium"?\n\n'
-    "$KITH" search "$work/packages.kith" --by-label stellarium --exclude-self -k 5
+    printf '\nthe same as a command: which packages are like "gnome-chess"?\n\n'
+    "$KITH" search "$work/packages.kith" --by-label gnome-chess --exclude-self -k 5
     printf '\nyour own question: make demo ASK="control a telescope"\n'
 fi
