@@ -1,6 +1,7 @@
 /* Replacing a file whole: what is there afterwards, what is left behind, what is refused. */
 #include "base/replace.h"
 #include "support/failing.h"
+#include "support/folder.h"
 #include "support/harness.h"
 
 #include <errno.h>
@@ -13,38 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64];
-
-static const char *in_folder(const char *name)
+static void write_text(const char *path, const char *text)
 {
-    static char path[32][160];
-    static int turn;
-
-    turn = (turn + 1) % 32;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-    return path[turn];
-}
-
-static size_t files_in_folder(void)
-{
-    char command[128], line[16] = "";
-    FILE *p;
-
-    snprintf(command, sizeof command, "ls -A %s | wc -l", folder);
-    p = popen(command, "r");
-    assert_non_null(p);
-    assert_non_null(fgets(line, sizeof line, p));
-    pclose(p);
-    return strtoul(line, NULL, 10);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "wb");
-
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, text, strlen(text));
 }
 
 static void holds(const char *path, const char *text)
@@ -120,7 +92,7 @@ static void what_is_given_up_leaves_nothing(void **state)
 
     (void)state;
     ki_replace_end(&r);
-    write_file(path, "old");
+    write_text(path, "old");
     must(ki_replace_begin(own_env(), path, &r));
     assert_int_equal(files_in_folder(), 2);
     ki_replace_end(&r);
@@ -135,8 +107,8 @@ static void a_name_without_folder_is_here(void **state)
 
     (void)state;
     assert_non_null(getcwd(before, sizeof before));
-    assert_int_equal(chdir(folder), 0);
-    write_file("a.tmp-00000000000000aa", "left");
+    assert_int_equal(chdir(folder_path()), 0);
+    write_text("a.tmp-00000000000000aa", "left");
     must(replace(own_env(), "a", "here"));
     holds("a", "here");
     assert_int_equal(files_in_folder(), 1);
@@ -150,7 +122,7 @@ static void a_link_stays_a_link(void **state)
     struct stat s;
 
     (void)state;
-    write_file(target, "old");
+    write_text(target, "old");
     assert_int_equal(symlink("target", link), 0);
     must(replace(own_env(), link, "new"));
     assert_int_equal(lstat(link, &s), 0);
@@ -169,7 +141,7 @@ static void only_files_are_replaced(void **state)
     struct stat s;
 
     (void)state;
-    refused(ki_replace_begin(own_env(), folder, &r), KITH_BAD_ARG, "is a folder");
+    refused(ki_replace_begin(own_env(), folder_path(), &r), KITH_BAD_ARG, "is a folder");
     ki_replace_end(&r);
     refused(replace(own_env(), "/dev/null", "x"), KITH_BAD_ARG, "is a device or pipe");
     assert_int_equal(stat("/dev/null", &s), 0);
@@ -197,8 +169,8 @@ static void the_dead_are_swept_the_living_stay(void **state)
     int fd;
 
     (void)state;
-    for (size_t i = 0; i < 7; i++) write_file(in_folder(strangers[i]), "stays");
-    write_file(dead, "left");
+    for (size_t i = 0; i < 7; i++) write_text(in_folder(strangers[i]), "stays");
+    write_text(dead, "left");
     must(ki_replace_begin(own_env(), path, &living));
     assert_int_equal(access(dead, F_OK), -1);
     assert_int_equal(files_in_folder(), 8);
@@ -209,7 +181,7 @@ static void the_dead_are_swept_the_living_stay(void **state)
     ki_replace_end(&living);
     holds(path, "late");
 
-    write_file(dead, "held");
+    write_text(dead, "held");
     fd = open(dead, O_RDONLY);
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX), 0);
@@ -291,7 +263,7 @@ static void lent_files_work_too(void **state)
     (void)state;
     failing_init(&f);
     must(ki_env_init(&env, &f.host));
-    write_file(in_folder("a.new-0123456789abcdef"), "another's");
+    write_text(in_folder("a.new-0123456789abcdef"), "another's");
     must(replace(&env, path, "lent"));
     holds(path, "lent");
     assert_null(failing_complaint(&f));
@@ -319,7 +291,7 @@ static void no_memory_leaves_the_file(void **state)
     ki_env env;
 
     (void)state;
-    write_file(path, "old");
+    write_text(path, "old");
     for (size_t n = 1;; n++) {
         kith_status st;
 
@@ -336,23 +308,10 @@ static void no_memory_leaves_the_file(void **state)
         }
         if (st != KITH_OK) assert_int_equal(st, KITH_NO_MEMORY); // the sweep may be left out
         if (st != KITH_OK) holds(path, "old");
-        write_file(path, "old");
+        write_text(path, "old");
     }
     holds(path, "new");
     unlink(path);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kith-replace-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
 }
 
 int main(void)
@@ -371,5 +330,5 @@ int main(void)
         cmocka_unit_test(no_memory_leaves_the_file),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

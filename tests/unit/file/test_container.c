@@ -3,6 +3,7 @@
 #include "file/container.h"
 #include "file/container_layout.h"
 #include "support/failing.h"
+#include "support/folder.h"
 #include "support/harness.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #define CODE KI_FOUR('C', 'O', 'D', 'E')
 #define IDS  KI_FOUR('I', 'D', 'S', ' ')
 
-static char folder[64], path[96];
+static char path[192];
 
 /* ---- recipes: sections with known bytes --------------------------------------------------- */
 
@@ -139,34 +140,6 @@ static bytes written(const recipe *r)
     return b;
 }
 
-static bytes read_file(const char *name)
-{
-    bytes b = {0};
-    FILE *f = fopen(name, "rb");
-    int c;
-
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    b.len = (size_t)ftell(f);
-    rewind(f);
-    b.p = malloc(b.len + 1);
-    assert_non_null(b.p);
-    assert_int_equal(fread(b.p, 1, b.len, f), b.len);
-    c = fgetc(f);
-    assert_int_equal(c, EOF);
-    fclose(f);
-    return b;
-}
-
-static void write_file(const char *name, const void *p, size_t len)
-{
-    FILE *f = fopen(name, "wb");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(p, 1, len, f), len);
-    assert_int_equal(fclose(f), 0);
-}
-
 static kith_status view(const void *p, size_t len, uint32_t flags)
 {
     ki_container *c = NULL;
@@ -219,7 +192,7 @@ static void what_is_saved_comes_back(void **state)
         bytes file, sunk;
 
         must(ki_container_save(own_env(), path, fill, &r, NULL));
-        file = read_file(path);
+        file.p = read_file(path, &file.len);
         sunk = written(&r);
         assert_int_equal(file.len, sunk.len);
         assert_memory_equal(file.p, sunk.p, file.len);
@@ -552,7 +525,7 @@ static void what_is_not_ours_is_recognised(void **state)
     }
     unlink(path);
     refused(ki_container_open(own_env(), path, 0, &c), KITH_IO, "No such file");
-    refused(ki_container_open(own_env(), folder, 0, &c), KITH_IO, "Is a directory");
+    refused(ki_container_open(own_env(), folder_path(), 0, &c), KITH_IO, "Is a directory");
 }
 
 /* ---- saving ------------------------------------------------------------------------------- */
@@ -733,19 +706,6 @@ static void cancelling_leaves_the_old_file(void **state)
 
 /* ---- the n-th failure --------------------------------------------------------------------- */
 
-static size_t files_in_folder(void)
-{
-    char command[128], line[16] = "";
-    FILE *p;
-
-    snprintf(command, sizeof command, "ls -A %s | wc -l", folder);
-    p = popen(command, "r");
-    assert_non_null(p);
-    assert_non_null(fgets(line, sizeof line, p));
-    pclose(p);
-    return strtoul(line, NULL, 10);
-}
-
 static void save_with_failures(bool files)
 {
     recipe r = large, old = small;
@@ -839,18 +799,16 @@ static void no_failed_open_leaks(void **state)
 
 static int make_folder(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kith-container-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/a.kith", folder);
-    return 0;
+    const int made = folder_make(state);
+
+    snprintf(path, sizeof path, "%s", in_folder("a.kith"));
+    return made;
 }
 
 static int remove_folder(void **state)
 {
-    (void)state;
     unlink(path);
-    return rmdir(folder);
+    return folder_remove(state);
 }
 
 int main(void)
