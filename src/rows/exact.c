@@ -128,6 +128,7 @@ static kith_status begin_group(ki_part *p, const ki_search *s, size_t first, siz
     KI_NEED(p->work);
     p->list = ki_buffer_need(p->env, &p->use[KI_USE_BLOCK], sizeof *p->list);
     KI_NEED(p->list);
+    p->coded_chunk = SIZE_MAX;
     KI_TRY(need_tops(p, n));
     for (size_t i = 0; i < n; i++) {
         const void *q = query_at(s, first + i);

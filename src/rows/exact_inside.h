@@ -33,12 +33,15 @@ typedef struct ki_search {
 } ki_search;
 
 /* Buffers of a part, by use. */
-enum { KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_FOUND, KI_USES };
+enum {
+    KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_CODED, KI_USE_FOUND, KI_USES
+};
 
 /* Rows of a block that are looked at closer. */
 typedef struct ki_block_list {
     uint32_t pos[KI_SCORE_ROWS];
     ki_scored scored[KI_SCORE_ROWS];
+    int32_t dots[2 * KI_SCORE_ROWS];
 } ki_block_list;
 
 /* owns: top and its items, use. */
@@ -51,6 +54,8 @@ typedef struct ki_part {
     ki_prepared *prepared; /* [n] */
     void *work;            /* of ki_score_bytes */
     ki_block_list *list;
+    ki_scan_query *coded;  /* [n], ready for the scan code of chunk coded_chunk; lazily */
+    size_t coded_chunk;    /* SIZE_MAX: of none */
     ki_buffer use[KI_USES];
 } ki_part;
 
@@ -62,8 +67,7 @@ typedef struct ki_run {
 
 /* Bits of 64 positions from 64*word on: those that may answer. */
 uint64_t ki_eligible(const ki_search *s, uint32_t word);
-/* Positions of a run (at most KI_SCORE_ROWS, its first a multiple of 64) that may answer, relative
- * to the run; returns their number. */
+/* Positions of a run that may answer, relative to the run, to pos [run->n]; returns their number. */
 size_t ki_eligible_list(const ki_search *s, const ki_run *run, uint32_t *pos);
 
 /* Offer what a run of rows has for each query of the part's group. */

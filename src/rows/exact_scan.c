@@ -1,5 +1,5 @@
-/* Exact search, one query at a time: kernel scans over blocks of rows, each row that may be among
- * the best offered to the query's collector. Blocks of which few rows may answer (filters, removed
+/* Exact search, one query at a time: kernel scans over blocks of rows or of their scan codes, each
+ * row that may be among the best offered to the query's collector. Blocks of which few rows may answer (filters, removed
  * rows) are gathered instead, and those of which none may are not touched. */
 #include "rows/exact_inside.h"
 
@@ -30,39 +30,89 @@ uint64_t ki_eligible(const ki_search *s, uint32_t word)
 
 size_t ki_eligible_list(const ki_search *s, const ki_run *run, uint32_t *pos)
 {
+    const uint32_t end = run->first + run->n;
     size_t n = 0;
 
-    for (uint32_t at = 0; at < run->n; at += 64) {
-        uint64_t bits = ki_eligible(s, (run->first + at) / 64);
-        if (run->n - at < 64) bits &= ((uint64_t)1 << (run->n - at)) - 1;
-        for (; bits; bits &= bits - 1) pos[n++] = at + KI_CTZ64(bits);
+    for (uint32_t at = run->first / 64 * 64; at < end; at += 64) {
+        uint64_t bits = ki_eligible(s, at / 64);
+        if (at < run->first) bits &= UINT64_MAX << (run->first - at);
+        if (end - at < 64) bits &= ((uint64_t)1 << (end - at)) - 1;
+        for (; bits; bits &= bits - 1) pos[n++] = at + KI_CTZ64(bits) - run->first;
     }
     return n;
 }
 
-/* One block for all queries of the group: it is in the cache after the first. */
-static kith_status scan_block(ki_part *p, const ki_run *block)
+/* ---- rows themselves ------------------------------------------------------------------------- */
+
+/* Rows of a run, all n or those at pos, for query i. */
+static kith_status score_rows(ki_part *p, size_t i, const ki_run *run, const uint32_t *pos, size_t n)
 {
     kith_status st = KITH_OK;
-    const ki_search *s = p->s;
-    const size_t stride = s->v->row_bytes;
-    uint32_t *pos = p->list->pos;
-    ki_scored *scored = p->list->scored;
-    size_t n = block->n;
-    bool gather = false;
+    ki_top *t = &p->top[i];
+    const size_t m = ki_score(&p->prepared[i], p->work, run->rows, p->s->v->row_bytes, pos,
+                              run->first, n, t->tau, p->list->scored);
 
-    if (s->filtered) {
-        const size_t eligible = ki_eligible_list(s, block, pos);
-        if (eligible == 0) return KITH_OK;
-        gather = eligible < block->n / GATHER_BELOW;
-        if (gather) n = eligible;
-    }
+    KI_TRY(ki_top_offer_all(t, p->list->scored, m));
+    if (m && ki_top_ripe(t)) ki_top_settle(t);
+out:
+    return st;
+}
+
+/* ---- scan codes ------------------------------------------------------------------------------ */
+
+/* Make the group's queries ready for the codes of a chunk. */
+static kith_status begin_chunk(ki_part *p, const ki_scan_chunk *c, size_t chunk)
+{
+    kith_status st = KITH_OK;
+    const ki_view *v = p->s->v;
+    const size_t head = (p->n * sizeof *p->coded + 63) / 64 * 64, each = ki_scan_query_bytes(v->d);
+    unsigned char *scratch;
+
+    if (p->coded_chunk == chunk) return KITH_OK;
+    p->coded = ki_buffer_need(p->env, &p->use[KI_USE_CODED], head + p->n * each);
+    KI_NEED(p->coded);
+    scratch = (unsigned char *)p->coded + head;
+    for (size_t i = 0; i < p->n; i++)
+        ki_scan_query_begin(v->metric, p->prepared[i].q, v->d, c, scratch + i * each, &p->coded[i]);
+    p->coded_chunk = chunk;
+out:
+    return st;
+}
+
+/* A block that has codes: a quarter of the bytes tell which of its rows are worth reading. */
+static kith_status scan_codes(ki_part *p, const ki_scan_chunk *c, const ki_run *block)
+{
+    kith_status st = KITH_OK;
+    uint32_t *pos = p->list->pos;
+
     for (size_t i = 0; i < p->n; i++) {
-        ki_top *t = &p->top[i];
-        const size_t m = ki_score(&p->prepared[i], p->work, block->rows, stride,
-                                  gather ? pos : NULL, block->first, n, t->tau, scored);
-        KI_TRY(ki_top_offer_all(t, scored, m));
-        if (m && ki_top_ripe(t)) ki_top_settle(t);
+        const size_t n = ki_scan_query_filter(&p->coded[i], c, block->first % KI_CHUNK, block->n,
+                                              p->s->v->d, p->top[i].tau, p->list->dots, pos);
+        if (n) KI_TRY(score_rows(p, i, block, pos, n));
+    }
+out:
+    return st;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* One block for all queries of the group: it is in the cache after the first. c: NULL, or codes. */
+static kith_status scan_block(ki_part *p, const ki_scan_chunk *c, const ki_run *block)
+{
+    kith_status st = KITH_OK;
+    uint32_t *pos = p->list->pos;
+    size_t eligible = block->n;
+
+    if (p->s->filtered) {
+        eligible = ki_eligible_list(p->s, block, pos);
+        if (eligible == 0) return KITH_OK;
+    }
+    if (eligible < block->n / GATHER_BELOW) {
+        for (size_t i = 0; i < p->n; i++) KI_TRY(score_rows(p, i, block, pos, eligible));
+    } else if (c) {
+        KI_TRY(scan_codes(p, c, block));
+    } else {
+        for (size_t i = 0; i < p->n; i++) KI_TRY(score_rows(p, i, block, NULL, block->n));
     }
 out:
     return st;
@@ -71,11 +121,18 @@ out:
 kith_status ki_scan_run(ki_part *p, const ki_run *run)
 {
     kith_status st = KITH_OK;
+    const ki_view *v = p->s->v;
+    const size_t chunk = run->first / KI_CHUNK;
+    const ki_scan_chunk *c = chunk < v->scan_chunks && v->scan[chunk].n ? &v->scan[chunk] : NULL;
 
-    for (uint32_t at = 0; at < run->n; at += KI_SCORE_ROWS) {
-        const ki_run block = {run->rows + at * p->s->v->row_bytes, run->first + at,
-                              run->n - at < KI_SCORE_ROWS ? run->n - at : KI_SCORE_ROWS};
-        KI_TRY(scan_block(p, &block));
+    if (c) KI_TRY(begin_chunk(p, c, chunk));
+    for (uint32_t at = 0, n; at < run->n; at += n) {
+        const uint32_t local = run->first % KI_CHUNK + at;
+        ki_run block = {run->rows + at * v->row_bytes, run->first + at, 0};
+        n = run->n - at < KI_SCORE_ROWS ? run->n - at : KI_SCORE_ROWS;
+        if (c && local < c->n && c->n - local < n) n = c->n - local;
+        block.n = n;
+        KI_TRY(scan_block(p, c && local < c->n ? c : NULL, &block));
     }
 out:
     return st;

@@ -5,13 +5,36 @@
  * is the length of y' - scale*(code-128), computed, plus what the computing can have lost: each y'_j
  * is within 2^-53 |y'_j| of the real one (COSINE: (d+8) 2^-53 |y_j|/|y| more, for the length and the
  * quotient), scale*(code-128) is exact (24 + 8 bits), the subtraction rounds by 2^-53 once more and the
- * sum of squares by (d+2) 2^-53: (d+16) 2^-52 of each length involved covers it all. */
+ * sum of squares by (d+2) 2^-53: (d+16) 2^-52 of each length involved covers it all. Rows so long that
+ * float arithmetic on them could overflow get a code of zeros: all of them is error.
+ *
+ * Queries. x = t w + r with |r| <= e_q (covered in the same way), y' = s v + r' with |r'| <= e_y;
+ * h = half_norm = |sv|^2/2 (1 + u); M = t s <w,v>; u = 2^-24.
+ * L2      |q-y| = |x-y'| >= |tw - sv| - e_q - e_y, so a row is out when
+ *             |tw - sv|^2 = |tw|^2 + |sv|^2 - 2M > R^2,   R = sqrt(tau) + e_q + e_y,
+ *         that is |sv|^2/2 - M > R^2/2 - |tw|^2/2. The canonical key is within (d+3) 2^-53 < 2^-37 of
+ *         |q-y|^2: sqrt(tau) is taken (1 + 2^-36) times.
+ * IP      <q,y> = <q,c> + <tw,sv> + <r,sv> + <q,r'>, so -<q,y> > tau when
+ *             -M > tau + <q,c> + e_q |sv| + |q| e_y
+ *         plus `lost`, (d+16) 2^-52 |q| (|c| + |y|), for sums in double: of <q,c> and of the key.
+ * COSINE  is IP of q/|q| and y/|y|.
+ * Float arithmetic. <w,v> is exact in int32, or the sum of 128 A and B, each exact: as float they cost
+ * 3 u (|128 A| + |B|) <= 3 u |v| (|w| + 128 sqrt(d)) (Cauchy-Schwarz, |lo| <= 64); the factors t, s and
+ * the final subtraction cost 4 u |M| and 2 u h more. With Q = t (|w| + 128 sqrt(d)) that is at most
+ * 8 u Q |sv| + 2 u h; Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2 and 8 u h of the 16 u h it
+ * gives away; IP pays 8 u Q |sv| beside e_q |sv|. What underflows is less than 2^-100 in all, since
+ * units and scales below 2^-126 are not used and <w,v> is an integer. */
 #include "rows/scancode.h"
 
 #include <float.h>
 #include <math.h>
 
 #define CODE_MAX 127.0
+#define LONGEST 0x1p100 /* half_norm beyond that is not used */
+#define U 0x1p-24
+#define LOST_TO_UNDERFLOW 0x1p-100
+
+enum { STEP = 32 }; /* rows that the filter looks at together */
 
 bool ki_scancode_applies(const ki_codec *c, kith_metric m)
 {
@@ -97,8 +120,16 @@ static void encode_row(kith_metric m, const float *row, size_t d, const float *c
         norm2 += v * v;
         code[j] = (uint8_t)(int)(v + 128.0);
     }
-    s = 0.5 * s * s * norm2;
-    *half_norm = s <= (double)FLT_MAX ? (float)s : INFINITY;
+    if (0.5 * s * s * norm2 > LONGEST) { // v = 0: the residual is the row
+        residual2 = 0.0;
+        for (size_t j = 0; j < d; j++) {
+            const double y = shifted(row, centre, factor, j);
+            residual2 += y * y;
+            code[j] = 128;
+        }
+        norm2 = 0.0;
+    }
+    *half_norm = (float)(0.5 * s * s * norm2);
     *error = float_up(covered(m, d, residual2, most));
 }
 
@@ -124,6 +155,183 @@ bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *c
         norm2 += v * v;
     }
     norm2 = 0.5 * (double)scale * (double)scale * norm2;
-    if (half_norm != (norm2 <= (double)FLT_MAX ? (float)norm2 : INFINITY)) return false;
+    if (!(norm2 <= LONGEST) || half_norm != (float)norm2) return false;
     return (double)error >= covered(m, d, residual2, most);
+}
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
+/* What x is made of: x_j = q_j * factor - (L2: centre_j). */
+typedef struct query_shape {
+    double factor;
+    bool centred;
+} query_shape;
+
+static query_shape shape_of(kith_metric m, const float *q, size_t d)
+{
+    return (query_shape){row_factor(m, q, d), m == KITH_L2};
+}
+
+static double component(const query_shape *s, const float *q, const float *centre, size_t j)
+{
+    return (double)q[j] * s->factor - (s->centred ? (double)centre[j] : 0.0);
+}
+
+double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre)
+{
+    const query_shape s = shape_of(m, q, d);
+    double most = 0.0;
+
+    for (size_t j = 0; j < d; j++) {
+        const double x = fabs(component(&s, q, centre, j));
+        if (x > most) most = x;
+    }
+    return most;
+}
+
+/* 0 when the query is too short or too long for float arithmetic: then all of it is error. */
+float ki_scan_unit(double most, double levels)
+{
+    const double unit = most / levels;
+
+    return unit >= 0x1p-126 && unit <= 0x1p30 ? float_up(unit) : 0.0f;
+}
+
+void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double levels,
+                      float unit, int16_t *w, ki_scan_terms *out)
+{
+    const query_shape s = shape_of(m, q, d);
+    const double t = (double)unit, inverse = t > 0.0 ? 1.0 / t : 0.0;
+    double residual2 = 0.0, w2 = 0.0, dot = 0.0, q2 = 0.0, c2 = 0.0, most = 0.0;
+
+    for (size_t j = 0; j < d; j++) {
+        const double x = component(&s, q, centre, j), c = (double)centre[j];
+        double v = nearest(x * inverse), r;
+        v = v > levels ? levels : v < -levels ? -levels : v;
+        r = x - t * v;
+        w[j] = (int16_t)v;
+        residual2 += r * r;
+        w2 += v * v;
+        dot += (double)q[j] * s.factor * c;
+        q2 += (double)q[j] * s.factor * ((double)q[j] * s.factor);
+        c2 += c * c;
+        if (fabs(x) > most) most = fabs(x);
+    }
+    *out = (ki_scan_terms){.metric = m, .unit = t, .half = 0.5 * t * t * w2, .dot = dot};
+    out->error = covered(m, d, residual2, most);
+    out->length = t * (sqrt(w2) + 128.0 * sqrt((double)d)) * (1.0 + U);
+    out->size = sqrt(q2) * (1.0 + U);
+    out->lost = ((double)d + 16.0) * 0x1p-51 * out->size * (sqrt(c2) + 1.0);
+}
+
+double ki_scan_edge(const ki_scan_terms *t, double tau, double error, double span)
+{
+    double reach;
+
+    if (t->metric != KITH_L2)
+        return tau + t->dot + t->size * error + t->lost * (1.0 + error) +
+               (t->error + 16.0 * U * t->length) * span + LOST_TO_UNDERFLOW;
+    if (tau < 0.0) return -(double)INFINITY;
+    reach = sqrt(tau) * (1.0 + 0x1p-36) + t->error + error;
+    return 0.5 * reach * reach * (1.0 + U) - t->half + 8.0 * U * t->length * t->length +
+           LOST_TO_UNDERFLOW;
+}
+
+/* ---- one query ------------------------------------------------------------------------------- */
+
+enum { QUERY_LEVELS = 127 * 128 }; /* hi in -127…127, lo in -64…63 */
+
+static size_t padded(size_t n)
+{
+    return (n + 63) / 64 * 64;
+}
+
+size_t ki_scan_query_bytes(size_t d)
+{
+    return 2 * padded(d) + padded(d * sizeof(int16_t));
+}
+
+void ki_scan_query_begin(kith_metric m, const float *q, size_t d, const ki_scan_chunk *c,
+                         void *scratch, ki_scan_query *out)
+{
+    int8_t *hi = scratch, *lo = hi + padded(d);
+    int16_t *w = (int16_t *)(void *)(lo + padded(d));
+    const float unit = ki_scan_unit(ki_scan_most(m, q, d, c->centre), QUERY_LEVELS);
+    int32_t sums[2] = {0, 0};
+
+    *out = (ki_scan_query){.native = {hi, lo}};
+    ki_scan_quantise(m, q, d, c->centre, QUERY_LEVELS, unit, w, &out->terms);
+    for (size_t j = 0; j < d; j++) {
+        const int high = (w[j] + 64 + 128 * 256) / 128 - 256; // floor
+        hi[j] = (int8_t)high;
+        lo[j] = (int8_t)(w[j] - 128 * high);
+        sums[0] += hi[j];
+        sums[1] += lo[j];
+    }
+    out->bias[0] = 128 * sums[0];
+    out->bias[1] = 128 * sums[1];
+    out->span = sqrt(2.0 * (double)c->half_norm[0]);
+    if (!(out->span > 0.0)) out->span = 1.0;
+}
+
+/* The rows that pass with an error of their own, not the chunk's largest. */
+static size_t second_look(const ki_scan_query *s, const ki_scan_chunk *c, size_t at,
+                          const float *score, size_t n, double tau, uint32_t first, uint32_t *pos)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double edge = ki_scan_edge(&s->terms, tau, (double)c->error[at + i], s->span / 2.0);
+        if (!((double)score[i] > edge)) pos[kept++] = first + (uint32_t)i;
+    }
+    return kept;
+}
+
+/* L2: score = (1 - 16u) h - M. Else: e |sv| <= e (span/2 + |sv|^2 / (2 span)) for any span > 0, so
+ * what depends on the row joins its score: -(e/span) h - M. */
+typedef struct scoring {
+    float k, unit;
+    int32_t bias[2];
+    const float *half_norm, *scale;
+    const int32_t *dots;
+} scoring;
+
+static inline float score_of(const scoring *f, size_t i)
+{
+    const float hi = (float)(f->dots[2 * i] - f->bias[0]);
+    const float lo = (float)(f->dots[2 * i + 1] - f->bias[1]);
+
+    return f->k * f->half_norm[i] - f->unit * f->scale[i] * (hi * 128.0f + lo);
+}
+
+static float share_of_half_norm(const ki_scan_query *s)
+{
+    const ki_scan_terms *t = &s->terms;
+
+    if (t->metric == KITH_L2) return (float)(1.0 - 16.0 * U);
+    return -float_up((t->error + 16.0 * U * t->length) / s->span * (1.0 + 16.0 * U));
+}
+
+size_t ki_scan_query_filter(const ki_scan_query *s, const ki_scan_chunk *c, size_t at, size_t n,
+                            size_t d, double tau, int32_t *dots, uint32_t *pos)
+{
+    const float edge = float_up(ki_scan_edge(&s->terms, tau, (double)c->error_max, s->span / 2.0));
+    size_t kept = 0;
+
+    ki_kernels_get()->scan[KI_DOT8][KI_U8](&s->native, c->codes + at * d, d, n, d, dots);
+    for (size_t b = 0; b < n; b += STEP) {
+        const size_t m = n - b < STEP ? n - b : STEP;
+        const scoring f = {share_of_half_norm(s), (float)s->terms.unit, {s->bias[0], s->bias[1]},
+                           c->half_norm + at + b, c->scale + at + b, dots + 2 * b};
+        float score[STEP];
+        int any = 0;
+        if (m == STEP)
+            for (size_t i = 0; i < STEP; i++) score[i] = score_of(&f, i);
+        else
+            for (size_t i = 0; i < STEP; i++) score[i] = i < m ? score_of(&f, i) : 0.0f;
+        for (size_t i = 0; i < STEP; i++) any |= !(score[i] > edge);
+        if (KI_UNLIKELY(any))
+            kept += second_look(s, c, at + b, score, m, tau, (uint32_t)b, pos + kept);
+    }
+    return kept;
 }

@@ -22,4 +22,48 @@ void ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d, co
 bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *centre,
                        const uint8_t *code, float scale, float error, float half_norm);
 
+/* ---- queries --------------------------------------------------------------------------------- */
+
+/* A query x (L2: q - centre; IP: q; COSINE: q/|q|) as unit * w, w integers, and what that loses. With
+ * v = code - 128 and M = unit*scale*<w,v>, a row's key is above tau when
+ *     L2          (1 - 16u) half_norm - M > edge,
+ *     IP, COSINE                      - M > edge,      u = 2^-24,
+ * computed in float with any order of operations; edge is ki_scan_edge's. scancode.c has the proof. */
+typedef struct ki_scan_terms {
+    kith_metric metric;
+    double unit;   /* a float */
+    double half;   /* half the square of |unit * w| */
+    double error;  /* |x - unit * w|, rounded up */
+    double length; /* |unit * w|, with what float arithmetic adds up to; rounded up */
+    double dot;    /* IP, COSINE: <q, centre> */
+    double size;   /* IP, COSINE: |q|, 1 */
+    double lost;   /* IP, COSINE: what double arithmetic lost of the dot and of the key */
+} ki_scan_terms;
+
+/* max |x_j|. */
+double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre);
+/* Quantise to |w_j| <= levels; unit: ki_scan_unit of at least ki_scan_most. w: [d]. */
+float ki_scan_unit(double most, double levels);
+void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double levels,
+                      float unit, int16_t *w, ki_scan_terms *out);
+/* Above what a row with this error, and (IP, COSINE) with |scale * v| at most `span`, is out. */
+double ki_scan_edge(const ki_scan_terms *t, double tau, double error, double span);
+
+/* One query against the codes of one chunk: 16 bits a component, which costs the processor some and
+ * the memory nothing, and makes the query's own error negligible. */
+typedef struct ki_scan_query {
+    ki_scan_terms terms;
+    ki_query8 native;  /* what KI_DOT8 takes; in the caller's scratch */
+    int32_t bias[2];   /* 128 times the sums of hi and lo */
+    double span;       /* IP, COSINE: |scale * v| of some row */
+} ki_scan_query;
+
+size_t ki_scan_query_bytes(size_t d);
+void ki_scan_query_begin(kith_metric m, const float *q, size_t d, const ki_scan_chunk *c,
+                         void *scratch, ki_scan_query *out);
+/* Rows at…at+n-1 of the chunk (n <= KI_SCORE_ROWS) whose key may be <= tau: their numbers, counted from
+ * at, to pos; returns how many. dots: [2 * KI_SCORE_ROWS]. */
+size_t ki_scan_query_filter(const ki_scan_query *s, const ki_scan_chunk *c, size_t at, size_t n,
+                            size_t d, double tau, int32_t *dots, uint32_t *pos);
+
 #endif
