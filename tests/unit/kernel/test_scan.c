@@ -66,8 +66,9 @@ static int free_rooms(void **state)
 
 /* ---- components ------------------------------------------------------------------------------ */
 
-static const char *const op_names[KI_OPS] = {"L2",    "IP",      "DOT2",    "L1",     "LINF", "CANBERRA",
-                                             "BRAY2", "MINMAX2", "HAMMING", "ANDOR2", "DOT8"};
+static const char *const op_names[KI_OPS] = {"L2",       "IP",    "DOT2",    "L1",      "LINF",
+                                             "CANBERRA", "BRAY2", "MINMAX2", "HAMMING", "ANDOR2",
+                                             "DOT8"};
 static const char *const type_names[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bits"};
 
 static size_t bytes_of(ki_type type, size_t d)
