@@ -11,6 +11,7 @@
  *     save PATH | open PATH FLAGS | count
  *
  * Each answer is one line: seconds of the work itself, then a number of the request's own. */
+#define _GNU_SOURCE /* madvise */
 #include <kith.h>
 
 #include <stdio.h>

@@ -307,7 +307,7 @@ static void settle(size_t a, failing_host *f, kith_index *ix, kith_status st, co
     must(kith_verify(ix, NULL));
     must(kith_open(path, KITH_OPEN_VERIFY, NULL, &old));
     kith_free(old);
-    must(actions[a].act(&ix, &f->host));
+    if (st != KITH_OK) must(actions[a].act(&ix, &f->host));
 }
 
 static void each_failure(bool files, bool mapped)

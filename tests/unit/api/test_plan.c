@@ -26,7 +26,7 @@ static void canonical_texts(void **state)
     spec_is("Flat,Flat", KITH_L2, "Flat,F32");
     spec_is("Flat,F16", KITH_COSINE, "Flat,F16");
     spec_is("Flat,BF16", KITH_COSINE, "Flat,BF16");
-    spec_is(" Flat , U8 ", KITH_L1, "Flat,U8");
+    spec_is("Flat,U8", KITH_L1, "Flat,U8");
     spec_is("Flat(scan=off)", KITH_L2, "Flat(scan=off)");
     spec_is("Flat(scan=on)", KITH_L2, "Flat");
     spec_is("Flat(p=3)", KITH_LP, "Flat(p=3)");
@@ -50,6 +50,7 @@ static void refusals(void **state)
         {"Flat(scan=maybe)", "maybe", KITH_L2, KITH_BAD_SPEC},
         {"Flat(nothing=1)", "no parameter \"nothing\"", KITH_L2, KITH_BAD_SPEC},
         {"Flat(", "column", KITH_L2, KITH_BAD_SPEC},
+        {"Flat, U8", "column 6", KITH_L2, KITH_BAD_SPEC},
         {"Flat)", "column 5", KITH_L2, KITH_BAD_SPEC},
         {"Flat(p=0)", "p", KITH_LP, KITH_BAD_SPEC},
         {"Flat,F32", "hamming", KITH_HAMMING, KITH_UNSUPPORTED},
