@@ -1,6 +1,6 @@
-/* Readers beside one writer: threads take views, read everything they show and give them back, while
- * changes of every kind are published and undone. Built with the thread sanitizer this finds every
- * access that is not ordered; here each view must also agree with itself. */
+/* Readers beside one writer: threads take views, read everything they show and give them back,
+ * while changes of every kind are published and undone. Built with the thread sanitizer this finds
+ * every access that is not ordered; here each view must also agree with itself. */
 #include "support/harness.h"
 
 #include <pthread.h>
