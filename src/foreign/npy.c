@@ -9,7 +9,7 @@
 #include "base/looks.h"
 #include "foreign/rowfile.h"
 
-enum { HEADER_MAX = 65536, PREFIX = 12, DESCR = 16, DIMS = 32, PATH = 2048 };
+enum { HEADER_MAX = 65536, DESCR = 16, DIMS = 32, PATH = 2048 };
 
 typedef unsigned long long ull; // what %llu prints
 
@@ -215,10 +215,11 @@ static kith_status read_prefix(const ki_file *f, uint64_t at, uint64_t *header, 
     if (have < 6 || !is_magic(p))
         KI_FAIL(KITH_CORRUPT, "%s is no numpy array: byte %llu begins %s", f->path, (ull)at,
                 ki_looks_like(p, have, seems));
-    if (have < PREFIX || p[6] < 1 || p[6] > 3)
-        KI_FAIL(have < PREFIX ? KITH_CORRUPT : KITH_VERSION,
-                "%s: a numpy array of version %u in %zu bytes; versions 1 to 3 are known", f->path,
-                p[6], have);
+    if (have > 6 && (p[6] < 1 || p[6] > 3))
+        KI_FAIL(KITH_VERSION, "%s: a numpy array of version %u; 1 to 3 are known", f->path, p[6]);
+    if (have < (p[6] == 1 ? 10 : 12))
+        KI_FAIL(KITH_CORRUPT, "%s: the head of the array is cut off: the file ends at byte %llu",
+                f->path, (ull)f->len);
     *header = at + (p[6] == 1 ? 10 : 12);
     *len = p[6] == 1 ? ki_le16(p + 8) : ki_le32(p + 8);
     if (*len > HEADER_MAX || *len > f->len - *header)
