@@ -100,7 +100,7 @@ typedef struct ki_prepared {
     ki_gather *gather; /* NULL: rows are widened to f32 first */
     ki_rule rule;
     double gamma;  /* relative error of a slot's sum */
-    double norm;   /* |q|, rounded up; KI_RULE_INT_COSINE: its square, exact */
+    double norm;   /* |q|, rounded up; integers: its square, exact */
 } ki_prepared;
 
 /* Bytes of scratch for ki_prepare (one a query) and for scoring (one a thread: the same for all
@@ -115,8 +115,10 @@ void ki_prepare(const ki_codec *c, kith_metric m, double arg, size_t d, const vo
  * left out has a key > tau. */
 size_t ki_score(const ki_prepared *p, void *work, const void *rows, size_t stride,
                 const uint32_t *pos, uint32_t first, size_t n, double tau, ki_scored *out);
-/* True when ki_score gives keys, not intervals. */
-bool ki_prepared_exact(const ki_prepared *p);
+/* True when integer slots take the query, and so ki_score gives keys, not intervals. */
+bool ki_prepared_integer(const ki_prepared *p);
+/* The canonical key of COSINE from sums that are exact: <q,x>, |q|^2, |x|^2. */
+double ki_cosine_key(double dot, double q2, double x2);
 
 /* The canonical key of one stored row. work: of ki_score_bytes. */
 double ki_codec_key(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,

@@ -11,9 +11,7 @@
  * SUM      All terms are >= 0, so A = S and  (s - tiny)/(1+gamma) <= K <= (s + tiny)/(1-gamma).
  *          An s of +inf means that a partial sum of the same terms left the range of float, so K >=
  *          FLT_MAX/(1+gamma): taking s for FLT_MAX in the left side stays true, and up is +inf.
- *          LINF is such a sum of one term. CANBERRA: |q|+|x| could overflow and the term then be too
- *          small; for |q| < 2^100 it cannot (|q| is below half an ulp of FLT_MAX), longer queries
- *          take CANON.
+ *          LINF is such a sum of one term.
  * DOT      A <= |q||x| (Cauchy-Schwarz); |x|^2 <= (N + tiny)/(1-gamma), N being DOT2's second number.
  *          With |q| < 1e19 and N finite every partial sum is below FLT_MAX; longer queries: CANON.
  * COSINE   The slot's query is q/|q|, rounded to float: off by at most 1.01 u in length. With N in
@@ -105,13 +103,6 @@ static double length2(const float *q, size_t d)
     return s;
 }
 
-static bool longest_reaches(const float *q, size_t d, float edge)
-{
-    for (size_t i = 0; i < d; i++)
-        if (!(fabsf(q[i]) < edge)) return true;
-    return false;
-}
-
 static size_t padded(size_t len)
 {
     return (len + 63) / 64 * 64;
@@ -166,7 +157,6 @@ static void prepare_floats(ki_prepared *p, float *scratch)
     p->gamma = ((double)d + (w.op == KI_CANBERRA ? 10.0 : 6.0)) * U;
     p->norm = length * (1.0 + 0x1p-30);
     if (w.op == KI_OPS) return;
-    if (w.op == KI_CANBERRA && longest_reaches(q, d, 0x1p100f)) p->rule = KI_RULE_CANON;
     if (w.rule == KI_RULE_DOT && !(p->norm < 1e19)) p->rule = KI_RULE_CANON;
     if (w.rule == KI_RULE_COSINE) {
         for (size_t i = 0; i < d; i++)
@@ -191,9 +181,9 @@ void ki_prepare(const ki_codec *c, kith_metric m, double arg, size_t d, const vo
         prepare_floats(out, scratch);
 }
 
-bool ki_prepared_exact(const ki_prepared *p)
+bool ki_prepared_integer(const ki_prepared *p)
 {
-    return p->rule >= KI_RULE_INT_SUM;
+    return p->rule >= KI_RULE_INT_SUM && p->rule != KI_RULE_CANON;
 }
 
 /* ---- intervals ------------------------------------------------------------------------------- */
@@ -268,9 +258,9 @@ static ki_scored of_ratio(const ki_prepared *p, double over, double under, doubl
     return sign < 0.0 ? bracket(-up, -lo, pos) : bracket(lo, up, pos);
 }
 
-static double int_cosine(const ki_prepared *p, double dot, double n)
+double ki_cosine_key(double dot, double q2, double x2)
 {
-    return p->norm == 0.0 || n == 0.0 ? 0.0 : 0.0 - dot / sqrt(p->norm * n);
+    return q2 == 0.0 || x2 == 0.0 ? 0.0 : 0.0 - dot / sqrt(q2 * x2);
 }
 
 /* ---- filters: which rows of a block to look at closer ------------------------------------------ */
@@ -470,7 +460,7 @@ static ki_scored interval(const ki_prepared *p, const numbers *x, size_t i, uint
     case KI_RULE_INT_SUM: return (ki_scored){(double)v[i], 0.0f, pos};
     case KI_RULE_INT_DOT: return (ki_scored){0.0 - (double)v[i], 0.0f, pos};
     case KI_RULE_INT_COSINE:
-        return (ki_scored){int_cosine(p, (double)v[2 * i], (double)v[2 * i + 1]), 0.0f, pos};
+        return (ki_scored){ki_cosine_key((double)v[2 * i], p->norm, (double)v[2 * i + 1]), 0.0f, pos};
     case KI_RULE_INT_JACCARD:
         return (ki_scored){v[2 * i + 1] ? 0.0 - (double)v[2 * i] / (double)v[2 * i + 1] : -1.0, 0.0f,
                            pos};

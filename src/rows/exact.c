@@ -15,7 +15,8 @@
 enum {
     GROUP = 1024,                /* queries a pass over the rows serves at most */
     GROUP_BYTES = 64 << 20,      /* what the collectors of a group may take */
-    UNIT_BYTES = 1 << 20,        /* rows are handed out in pieces of about this size */
+    BATCH_LEAST = 2,             /* queries that make a panel */
+    UNIT_BYTES = 4 << 20,        /* rows are handed out in pieces of about this size */
     THREAD_BYTES = 1 << 20,      /* a thread is worth starting for this much */
     PANEL = KI_PANEL
 };
@@ -136,6 +137,8 @@ static kith_status begin_group(ki_part *p, const ki_search *s, size_t first, siz
         ki_top_begin(&p->top[i], p->env, v, s->ask, q,
                      s->ask->exclude ? s->ask->exclude[first + i] : KITH_NO_ID, p->work);
     }
+    p->batch = NULL;
+    if (n >= BATCH_LEAST && ki_batch_serves(v)) KI_TRY(ki_batch_begin(p));
 out:
     return st;
 }
@@ -150,7 +153,7 @@ static kith_status run_unit(ki_part *p, size_t u)
     const ki_run run = {chunk + first % KI_CHUNK * v->row_bytes, (uint32_t)first,
                         (uint32_t)(left < s->unit_rows ? left : s->unit_rows)};
 
-    KI_TRY(ki_scan_run(p, &run));
+    KI_TRY(p->batch ? ki_batch_run(p, &run) : ki_scan_run(p, &run));
     KI_TRY(ki_progress_add(s->ask->progress, (uint64_t)run.n * p->n));
 out:
     return st;

@@ -34,7 +34,8 @@ typedef struct ki_search {
 
 /* Buffers of a part, by use. */
 enum {
-    KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_CODED, KI_USE_FOUND, KI_USES
+    KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_CODED, KI_USE_BATCH,
+    KI_USE_FOUND, KI_USES
 };
 
 /* Rows of a block that are looked at closer. */
@@ -56,6 +57,7 @@ typedef struct ki_part {
     ki_block_list *list;
     ki_scan_query *coded;  /* [n], ready for the scan code of chunk coded_chunk; lazily */
     size_t coded_chunk;    /* SIZE_MAX: of none */
+    struct ki_batch *batch; /* NULL: queries go one by one */
     ki_buffer use[KI_USES];
 } ki_part;
 
@@ -72,5 +74,11 @@ size_t ki_eligible_list(const ki_search *s, const ki_run *run, uint32_t *pos);
 
 /* Offer what a run of rows has for each query of the part's group. */
 kith_status ki_scan_run(ki_part *p, const ki_run *run);
+
+/* Whether panels exist for what a view holds; make the part's group into panels; offer what a run of
+ * rows has for all of them. */
+bool ki_batch_serves(const ki_view *v);
+kith_status ki_batch_begin(ki_part *p);
+kith_status ki_batch_run(ki_part *p, const ki_run *run);
 
 #endif

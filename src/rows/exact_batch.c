@@ -1,0 +1,336 @@
+/* Exact search, panels of queries against rows, many x many. A stretch of rows that fits into the
+ * cache is made ready once; then panel after panel of the group passes over it, each call of a block
+ * kernel fused with the test of a threshold below which a row is out by proof. What passes is offered
+ * to the collectors of its queries, whose tau makes the next thresholds. At first everything passes:
+ * stretches begin with few rows and double.
+ *
+ * Floor: rows * queries * d operations of the matrix unit (bench/README.md); the memory is read once a
+ * group.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "rows/sieve.h"
+
+enum {
+    STRETCH_BYTES = 512 << 10, /* a quarter of a level 2 cache */
+    STRETCH_MOST = 4096,
+    STRETCH_LEAST = 64,
+    FIRST_ROWS = 64,
+    LINE = 64
+};
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+/* Rows in another form may be as long as 4 bytes a component. */
+static size_t bytes_of(const ki_sieve *s, const ki_view *v, size_t n)
+{
+    return n * s->row_bytes(v);
+}
+
+static size_t stretch_rows(const ki_sieve *s, const ki_view *v)
+{
+    const size_t n = STRETCH_BYTES / s->row_bytes(v) / STRETCH_LEAST * STRETCH_LEAST;
+
+    return n < STRETCH_LEAST ? STRETCH_LEAST : n > STRETCH_MOST ? STRETCH_MOST : n;
+}
+
+bool ki_batch_serves(const ki_view *v)
+{
+    const kith_metric m = v->metric;
+
+    return v->codec->type == KI_BITS || m == KITH_L2 || m == KITH_IP || m == KITH_COSINE ||
+           m == KITH_L1;
+}
+
+/* Bytes have no block for L1: they are widened, which is exact too. */
+static bool integer_sieve(const ki_view *v, const ki_prepared *p)
+{
+    return v->codec->type == KI_BITS || (v->metric != KITH_L1 && ki_prepared_integer(p));
+}
+
+/* Carves pieces off one buffer; with base NULL it only counts. */
+typedef struct carver {
+    unsigned char *base;
+    size_t at;
+} carver;
+
+static void *carve(carver *c, size_t len)
+{
+    void *p = c->base ? c->base + c->at : NULL;
+
+    c->at += (len + LINE - 1) / LINE * LINE;
+    return p;
+}
+
+static void lay_out(carver *c, ki_batch *b, const ki_view *v, size_t panels, size_t packed)
+{
+    static const ki_sieve *const all[] = {&ki_sieve_int, &ki_sieve_bits, &ki_sieve_code,
+                                          &ki_sieve_float};
+    const size_t rows = STRETCH_MOST;
+    size_t most = 0, query = 0;
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const size_t n = bytes_of(all[i], v, stretch_rows(all[i], v));
+        if (n > most) most = n;
+        if (all[i]->query_bytes(v) > query) query = all[i]->query_bytes(v);
+    }
+    b->panel = carve(c, panels * sizeof *b->panel);
+    for (size_t i = 0; i < panels; i++) {
+        void *const at = carve(c, packed);
+        if (b->panel) b->panel[i].packed = at;
+    }
+    b->hits = carve(c, KI_HITS * sizeof *b->hits);
+    b->list = carve(c, KI_HITS * sizeof *b->list);
+    b->pos = carve(c, rows * sizeof *b->pos);
+    b->a = carve(c, rows * sizeof *b->a);
+    b->b = carve(c, rows * sizeof *b->b);
+    for (size_t i = 0; i < 3; i++) b->number[i] = carve(c, rows * sizeof *b->number[i]);
+    b->sums = carve(c, 2 * rows * sizeof *b->sums);
+    b->queries = carve(c, KI_PANEL * query + LINE + v->d * sizeof(int16_t));
+    b->rows = carve(c, most);
+}
+
+/* Integer queries to panels of their own, in front; the others sorted by length, so that those of a
+ * panel, which share a unit, are alike. */
+static void fill_panels(ki_batch *b)
+{
+    const ki_part *p = b->part;
+    const ki_view *v = p->s->v;
+    uint32_t *order = b->list; // KI_HITS are enough for any group
+    size_t ints = 0, n = 0;
+
+    ki_assert(p->n <= KI_HITS);
+    for (size_t i = 0; i < p->n; i++)
+        if (integer_sieve(v, &p->prepared[i])) order[n++] = (uint32_t)i;
+    ints = n;
+    for (size_t i = 0; i < p->n; i++)
+        if (!integer_sieve(v, &p->prepared[i])) order[n++] = (uint32_t)i;
+    for (size_t gap = (n - ints) / 2; gap > 0; gap /= 2) // Shell's sort
+        for (size_t i = ints + gap; i < n; i++) {
+            const uint32_t x = order[i];
+            size_t j = i;
+            for (; j >= ints + gap && p->prepared[order[j - gap]].norm > p->prepared[x].norm; j -= gap)
+                order[j] = order[j - gap];
+            order[j] = x;
+        }
+    b->panels = 0;
+    for (size_t i = 0; i < n;) {
+        ki_panel *panel = &b->panel[b->panels++];
+        const size_t end = i < ints ? ints : n;
+        panel->direct = false;
+        for (panel->nq = 0; panel->nq < KI_PANEL && i < end; i++)
+            panel->query[panel->nq++] = order[i];
+        if (i <= ints) b->integer_panels = b->panels;
+    }
+    if (ints == 0) b->integer_panels = 0;
+}
+
+kith_status ki_batch_begin(ki_part *p)
+{
+    const ki_view *v = p->s->v;
+    const size_t panels = p->n / KI_PANEL + 2;
+    const size_t wide = v->codec->type == KI_BITS ? v->row_bytes : v->d * sizeof(float);
+    const size_t packed = ki_panel_bytes(wide);
+    carver c = {NULL, 0};
+    ki_batch room = {0};
+
+    lay_out(&c, &room, v, panels, packed);
+    p->batch = ki_buffer_need(p->env, &p->use[KI_USE_BATCH], c.at + (sizeof *p->batch + LINE));
+    if (!p->batch) return KITH_NO_MEMORY;
+    c = (carver){(unsigned char *)p->batch, 0};
+    carve(&c, sizeof *p->batch);
+    memset(p->batch, 0, sizeof *p->batch);
+    p->batch->part = p;
+    lay_out(&c, p->batch, v, panels, packed);
+    fill_panels(p->batch);
+    return KITH_OK;
+}
+
+/* ---- what sieves share ----------------------------------------------------------------------- */
+
+const void *ki_batch_rows(ki_batch *b, const ki_stretch *s, const unsigned char *rows,
+                          size_t row_bytes)
+{
+    if (!s->pos) return rows;
+    for (size_t i = 0; i < s->n; i++)
+        memcpy(b->rows + i * row_bytes, rows + s->pos[i] * row_bytes, row_bytes);
+    return b->rows;
+}
+
+float ki_batch_floor(double thr, double size)
+{
+    const double low = thr - fabs(thr) * 0x1p-23 - size;
+
+    if (thr > (double)FLT_MAX) return FLT_MAX;
+    return low < -(double)FLT_MAX ? -INFINITY : (float)low;
+}
+
+/* By powers of two: how many lie above each. */
+static float edge_by_exponent(const float *x, size_t n)
+{
+    uint32_t count[256] = {0}, above = 0;
+    int e = 255;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        count[bits >> 23 & 255]++;
+    }
+    while (e > 0 && above + count[e] <= n / 64) above += count[e--];
+    return ldexpf(1.0f, e - 126); // above all of exponent e
+}
+
+float ki_batch_edge(const float *x, size_t n)
+{
+    float most = 0.0f;
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!(x[i] <= most)) most = x[i];
+        sum += (double)x[i];
+    }
+    if (most <= FLT_MAX && (double)most * (double)n <= 4.0 * sum) return most;
+    return edge_by_exponent(x, n);
+}
+
+static void prefetch_row(const ki_view *v, const unsigned char *row)
+{
+    enum { MOST = 1024 };
+    const size_t len = v->row_bytes < MOST ? v->row_bytes : MOST;
+
+    for (size_t at = 0; at < len; at += LINE) KI_PREFETCH(row + at);
+}
+
+kith_status ki_batch_score(ki_batch *b, ki_panel *panel, size_t n)
+{
+    kith_status st = KITH_OK;
+    ki_part *p = b->part;
+    const ki_view *v = p->s->v;
+    const ki_run *run = &b->stretch->run;
+    uint32_t begin[KI_PANEL + 1] = {0};
+
+    for (size_t i = 0; i < n; i++) begin[b->hits[i].query + 1]++;
+    for (size_t i = 0; i < KI_PANEL; i++) begin[i + 1] += begin[i];
+    for (size_t i = n; i-- > 0;) { // from the back: begin[lane + 1] ends where the lane begins
+        const uint32_t row = ki_stretch_row(b->stretch, b->hits[i].row);
+        b->list[--begin[b->hits[i].query + 1]] = row;
+        prefetch_row(v, run->rows + row * v->row_bytes);
+    }
+    for (size_t lane = 0; lane < panel->nq; lane++) {
+        const uint32_t q = panel->query[lane];
+        ki_top *t = &p->top[q];
+        const size_t end = lane + 2 <= KI_PANEL ? begin[lane + 2] : n;
+        for (size_t at = begin[lane + 1]; at < end; at += KI_SCORE_ROWS) {
+            const size_t m = end - at < KI_SCORE_ROWS ? end - at : KI_SCORE_ROWS;
+            const size_t kept = ki_score(&p->prepared[q], p->work, run->rows, v->row_bytes,
+                                         b->list + at, run->first, m, t->tau, p->list->scored);
+            b->kept += kept;
+            KI_TRY(ki_top_offer_all(t, p->list->scored, kept));
+            if (kept && ki_top_ripe(t)) ki_top_settle(t);
+        }
+    }
+out:
+    return st;
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+/* One panel over rows first…end-1 of the stretch. */
+static kith_status pass(ki_batch *b, const ki_sieve *sieve, ki_panel *panel, size_t first,
+                        size_t end)
+{
+    kith_status st = KITH_OK;
+    ki_block_fn *const *block = ki_kernels_get()->block;
+    ki_block *job = &b->job;
+
+    job->panel = panel->packed;
+    job->nq = panel->nq;
+    job->thr = panel->thr;
+    job->hits = b->hits;
+    job->cap = KI_HITS;
+    job->row = first;
+    job->n = end;
+    while (job->row < end) {
+        size_t n;
+        sieve->thresholds(b, panel);
+        n = block[sieve->op(b, panel)](job);
+        if (n) KI_TRY(sieve->take(b, panel, n));
+    }
+out:
+    return st;
+}
+
+/* Panels first…first+n-1 over a stretch. */
+static kith_status pass_all(ki_batch *b, const ki_sieve *sieve, ki_panel *panel, size_t n,
+                            uint64_t *seen, const ki_stretch *s)
+{
+    kith_status st = KITH_OK;
+
+    b->stretch = s;
+    sieve->rows(b, s);
+    for (size_t first = 0, end; first < s->n; first = end) {
+        const uint64_t step = *seen < FIRST_ROWS ? FIRST_ROWS : *seen;
+        end = s->n - first < step ? s->n : first + (size_t)step;
+        for (size_t i = 0; i < n; i++) KI_TRY(pass(b, sieve, &panel[i], first, end));
+        *seen += end - first;
+    }
+out:
+    return st;
+}
+
+/* Rows of a run with or without codes, for panels of one kind. */
+static kith_status walk(ki_batch *b, const ki_sieve *sieve, ki_panel *panel, size_t n,
+                        uint64_t *seen, const ki_run *run, const ki_scan_chunk *codes)
+{
+    kith_status st = KITH_OK;
+    const ki_search *s = b->part->s;
+    const size_t most = stretch_rows(sieve, s->v);
+    const size_t kind = panel >= b->panel + b->integer_panels;
+
+    if (b->packed_by[kind] != sieve || b->packed_for != codes) {
+        for (size_t i = 0; i < n; i++) sieve->pack(b, &panel[i], codes);
+        b->packed_by[kind] = sieve;
+        b->packed_for = codes;
+    }
+    for (size_t at = 0, m; at < run->n; at += m) {
+        ki_stretch stretch = {.codes = codes};
+        m = run->n - at < most ? run->n - at : most;
+        stretch.run = (ki_run){run->rows + at * s->v->row_bytes, run->first + (uint32_t)at,
+                               (uint32_t)m};
+        stretch.n = m;
+        if (s->filtered) {
+            stretch.n = ki_eligible_list(s, &stretch.run, b->pos);
+            if (stretch.n == 0) continue;
+            if (stretch.n < m / 2) stretch.pos = b->pos; // more are cheaper to test than to copy
+            else stretch.n = m;
+        }
+        KI_TRY(pass_all(b, sieve, panel, n, seen, &stretch));
+    }
+out:
+    return st;
+}
+
+kith_status ki_batch_run(ki_part *p, const ki_run *run)
+{
+    kith_status st = KITH_OK;
+    ki_batch *b = p->batch;
+    const ki_view *v = p->s->v;
+    const size_t chunk = run->first / KI_CHUNK, at = run->first % KI_CHUNK;
+    const ki_scan_chunk *c = chunk < v->scan_chunks ? &v->scan[chunk] : NULL;
+    const size_t ints = b->integer_panels, coded = !c || c->n <= at ? 0
+                                                   : c->n - at < run->n ? c->n - at : run->n;
+    const ki_sieve *exact = v->codec->type == KI_BITS ? &ki_sieve_bits : &ki_sieve_int;
+    const ki_run head = {run->rows, run->first, (uint32_t)coded};
+    const ki_run tail = {run->rows + coded * v->row_bytes, run->first + (uint32_t)coded,
+                         run->n - (uint32_t)coded};
+
+    if (ints) KI_TRY(walk(b, exact, b->panel, ints, &b->seen[0], run, NULL));
+    if (b->panels == ints) goto out;
+    if (head.n) KI_TRY(walk(b, &ki_sieve_code, b->panel + ints, b->panels - ints, &b->seen[1], &head, c));
+    if (tail.n)
+        KI_TRY(walk(b, &ki_sieve_float, b->panel + ints, b->panels - ints, &b->seen[1], &tail, NULL));
+out:
+    return st;
+}

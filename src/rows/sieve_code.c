@@ -1,0 +1,157 @@
+/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits, a row passes unless it
+ * is out by the proof in scancode.c. The codes are made signed on the way into the cache, so that
+ * the sum is <w,v> and queries need no correction by row.
+ *
+ * With M = t s C a row is out when (L2) (1-16u) h - M > edge, that is s C - (1-16u) h/t < -edge/t: the
+ * queries of a panel share t. IP and COSINE have no h; each query has a t of its own.
+ * The edge takes the largest error of the stretch (and length, for IP), but for a few outliers among
+ * the rows, which always pass. What passes is tested again with its own error, then scored in f32. */
+#include <math.h>
+#include <string.h>
+
+#include "rows/sieve.h"
+
+#define U 0x1p-24
+
+enum { ERROR, HALF_NORM, SPAN };
+
+static size_t query_bytes(const ki_view *v)
+{
+    return v->d;
+}
+
+static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
+{
+    const ki_view *v = b->part->s->v;
+    const size_t d = v->d;
+    int8_t *to = b->queries;
+    int16_t *w = (int16_t *)(void *)((unsigned char *)b->queries + (KI_PANEL * d + 63) / 64 * 64);
+    double most[KI_PANEL], all = 0.0;
+
+    for (size_t i = 0; i < panel->nq; i++) {
+        most[i] = ki_scan_most(v->metric, b->part->prepared[panel->query[i]].q, d, chunk->centre);
+        if (most[i] > all) all = most[i];
+    }
+    for (size_t i = 0; i < KI_PANEL; i++) panel->thr[i] = INFINITY;
+    for (size_t i = 0; i < panel->nq; i++) {
+        const float unit = ki_scan_unit(v->metric == KITH_L2 ? all : most[i], 127.0);
+        ki_scan_quantise(v->metric, b->part->prepared[panel->query[i]].q, d, chunk->centre, 127.0,
+                         unit, w, &panel->lane[i].terms);
+        for (size_t j = 0; j < d; j++) to[i * d + j] = (int8_t)w[j];
+    }
+    ki_pack_panel(to, d, panel->nq, d, panel->packed);
+}
+
+/* Codes as code - 128: eight at a time, flipping the top bits. */
+static void sign_codes(const unsigned char *from, size_t len, unsigned char *to)
+{
+    enum { LINE = 64 };
+    size_t i = 0;
+
+    for (; i + LINE <= len; i += LINE) {
+        uint64_t x[LINE / 8];
+        memcpy(x, from + i, sizeof x);
+        for (size_t j = 0; j < LINE / 8; j++) x[j] ^= UINT64_C(0x8080808080808080);
+        memcpy(to + i, x, sizeof x);
+    }
+    for (; i < len; i++) to[i] = (unsigned char)(from[i] ^ 0x80);
+}
+
+static void take_numbers(ki_batch *b, const ki_stretch *s, size_t at)
+{
+    const ki_scan_chunk *c = s->codes;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const size_t row = at + ki_stretch_row(s, i);
+        b->a[i] = c->scale[row];
+        b->number[ERROR][i] = c->error[row];
+        b->number[HALF_NORM][i] = c->half_norm[row];
+    }
+}
+
+static void rows(ki_batch *b, const ki_stretch *s)
+{
+    const size_t d = b->part->s->v->d, at = s->run.first % KI_CHUNK;
+    const unsigned char *codes = s->codes->codes + at * d;
+    float half_norm;
+
+    if (s->pos)
+        for (size_t i = 0; i < s->n; i++) sign_codes(codes + s->pos[i] * d, d, b->rows + i * d);
+    else
+        sign_codes(codes, s->n * d, b->rows);
+    take_numbers(b, s, at);
+    b->error = ki_batch_edge(b->number[ERROR], s->n);
+    half_norm = ki_batch_edge(b->number[HALF_NORM], s->n);
+    b->span = sqrtf(2.0f * half_norm) * 1.000001f;
+    b->outliers = false;
+    for (size_t i = 0; i < s->n; i++) {
+        const bool out = b->number[ERROR][i] > b->error || b->number[HALF_NORM][i] > half_norm;
+        b->number[SPAN][i] = out ? INFINITY : 0.0f;
+        b->outliers |= out;
+    }
+    b->job.rows = b->rows;
+    b->job.stride = d;
+    b->job.d = d;
+    b->job.a = b->a;
+    b->unit = 0.0;
+}
+
+/* b for the panel's unit: h / t, -inf for outliers. */
+static void divide_half_norms(ki_batch *b, double unit)
+{
+    const float factor = (float)((1.0 - 16.0 * U) / unit);
+    const size_t n = b->stretch->n;
+
+    if (b->unit == unit) return;
+    b->unit = unit;
+    for (size_t i = 0; i < n; i++) b->b[i] = b->number[HALF_NORM][i] * factor - b->number[SPAN][i];
+}
+
+static void thresholds(ki_batch *b, ki_panel *panel)
+{
+    const bool l2 = b->part->s->v->metric == KITH_L2;
+
+    b->job.b = NULL;
+    if (l2) {
+        const double unit = panel->lane[0].terms.unit;
+        divide_half_norms(b, unit > 0.0 ? unit : 1.0);
+        b->job.b = b->b;
+    } else if (b->outliers) {
+        for (size_t i = 0; i < b->stretch->n; i++) b->b[i] = -b->number[SPAN][i];
+        b->job.b = b->b;
+    }
+    for (size_t i = 0; i < panel->nq; i++) {
+        const ki_scan_terms *t = &panel->lane[i].terms;
+        const double unit = t->unit > 0.0 ? t->unit : 1.0;
+        const double edge = ki_scan_edge(t, b->part->top[panel->query[i]].tau, (double)b->error,
+                                         (double)b->span);
+        panel->thr[i] = ki_batch_floor(-edge / unit, 0.0);
+    }
+}
+
+static ki_block_op op(const ki_batch *b, const ki_panel *panel)
+{
+    (void)b;
+    (void)panel;
+    return KI_BLOCK_DOT_I8;
+}
+
+/* Hits that the error of their own row does not rule out move to the front. */
+static kith_status take(ki_batch *b, ki_panel *panel, size_t n)
+{
+    const bool l2 = b->part->s->v->metric == KITH_L2;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const ki_hit h = b->hits[i];
+        const ki_scan_terms *t = &panel->lane[h.query].terms;
+        const double half = (double)b->number[HALF_NORM][h.row];
+        const double m = t->unit * (double)b->a[h.row] * (double)h.c.i;
+        const double edge = ki_scan_edge(t, b->part->top[panel->query[h.query]].tau,
+                                         (double)b->number[ERROR][h.row], sqrt(2.0 * half) * (1.0 + U));
+        if (!((l2 ? (1.0 - 16.0 * U) * half : 0.0) - m > edge)) b->hits[kept++] = h;
+    }
+    return ki_batch_score(b, panel, kept);
+}
+
+const ki_sieve ki_sieve_code = {query_bytes, query_bytes, pack, rows, thresholds, op, take};
