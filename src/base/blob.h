@@ -24,8 +24,8 @@ struct ki_blob_writer {
 typedef struct ki_blob_reader ki_blob_reader;
 struct ki_blob_reader {
     /* *out: the section's bytes, checked already unless it is a row section and the file was opened
-     * without KITH_OPEN_VERIFY. Absent: *out = {NULL, 0} and OK. Sections start 64-byte aligned, from
-     * 64 KiB on 4 KiB aligned, from 1 MiB on 64 KiB aligned, when the underlying bytes do. */
+     * without KITH_OPEN_VERIFY. Absent: *out = {NULL, 0} and OK. Sections start 64-byte aligned,
+     * from 64 KiB on 4 KiB aligned, from 1 MiB on 64 KiB aligned, when the underlying bytes do. */
     kith_status (*find)(const ki_blob_reader *r, uint32_t type, uint32_t part, ki_span *out);
 };
 

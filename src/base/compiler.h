@@ -17,7 +17,7 @@
 #    error "kith is built with gcc or clang"
 #endif
 
-/* States what we guarantee ourselves, never what a caller or a file says. On in tests and fuzzing. */
+/* States what we guarantee ourselves, never what a caller or a file says. On in tests, fuzzing. */
 #if defined(KI_ASSERTS) && KI_ASSERTS
 #    include <assert.h>
 #    define ki_assert(x) assert(x)

@@ -12,7 +12,7 @@
 
 #define CACHE_LINE ((size_t)64)
 #define HUGE_PAGE  ((size_t)2 << 20)
-#define HUGE_FROM  ((size_t)4 << 20) /* below, a page that is partly used costs more than it saves */
+#define HUGE_FROM  ((size_t)4 << 20) /* below, a page partly used costs more than it saves */
 
 /* ---- the host ------------------------------------------------------------------------------- */
 

@@ -208,8 +208,8 @@ static int os_sync_folder(void *ctx, const char *path)
 }
 
 /* MAP_PRIVATE: read-only pages are the page cache's own either way, but file systems that cannot
- * promise coherence between machines (FUSE with direct I/O, 9p) refuse MAP_SHARED, and a private map
- * can never write to the file. A map that is longer than the file would fault where it is touched. */
+ * promise coherence between machines (FUSE with direct I/O, 9p) refuse MAP_SHARED, and a private
+ * map can never write to the file. A map longer than the file would fault where it is touched. */
 static int os_map(void *ctx, void *file, uint64_t len, const void **bytes)
 {
     static const char nothing[1];

@@ -30,7 +30,8 @@ static inline float ki_random_f32(uint64_t seed, ki_purpose purpose, uint64_t in
 }
 
 /* Uniform in [0, n), n > 0 (multiply-shift: bias below n * 2^-64). */
-static inline uint32_t ki_random_below(uint64_t seed, ki_purpose purpose, uint64_t index, uint32_t n)
+static inline uint32_t ki_random_below(uint64_t seed, ki_purpose purpose, uint64_t index,
+                                       uint32_t n)
 {
     return (uint32_t)(((ki_random(seed, purpose, index) >> 32) * n) >> 32);
 }

@@ -27,19 +27,16 @@ typedef struct parser {
 
 /* ---- errors --------------------------------------------------------------------------------- */
 
-kith_status ki_spec_fail(const ki_spec *spec, size_t column, const char *format, ...)
+/* "spec "TEXT": column N: WHY", of a long text the neighbourhood of the column. */
+static kith_status point_at(const ki_spec *spec, size_t column, const char *why)
 {
     const size_t len = strlen(spec->text);
     const size_t middle = column > SHOWN / 2 ? column - SHOWN / 2 : 0;
     const size_t last = len > SHOWN ? len - SHOWN : 0;
     const size_t from = middle < last ? middle : last;
-    char shown[SHOWN + 1], why[KI_SENTENCE];
+    char shown[SHOWN + 1];
     size_t n = 0;
-    va_list args;
 
-    va_start(args, format);
-    if (vsnprintf(why, sizeof why, format, args) < 0) why[0] = '\0';
-    va_end(args);
     for (; n < SHOWN && spec->text[from + n] != '\0'; n++) {
         const char c = spec->text[from + n];
 
@@ -48,6 +45,17 @@ kith_status ki_spec_fail(const ki_spec *spec, size_t column, const char *format,
     shown[n] = '\0';
     return ki_fail(KITH_BAD_SPEC, "spec \"%s%s%s\": column %zu: %s", from > 0 ? "..." : "", shown,
                    from + n < len ? "..." : "", column, why);
+}
+
+kith_status ki_spec_fail(const ki_spec *spec, size_t column, const char *format, ...)
+{
+    char why[KI_SENTENCE];
+    va_list args;
+
+    va_start(args, format);
+    if (vsnprintf(why, sizeof why, format, args) < 0) why[0] = '\0';
+    va_end(args);
+    return point_at(spec, column, why);
 }
 
 static size_t column_of(const parser *s)
@@ -239,7 +247,7 @@ kith_status ki_spec_parse(const char *text, ki_spec *out)
     const size_t len = text != NULL ? strnlen(text, KI_SPEC_TEXT) : 0;
     parser s = {out, out->text};
     kith_status st = KITH_OK;
-    int16_t first, *link = &first;
+    int16_t first = 0, *link = &first;
 
     if (text == NULL) return ki_fail(KITH_BAD_SPEC, "spec is NULL");
     if (len == KI_SPEC_TEXT)

@@ -16,7 +16,7 @@ enum {
     PATH_SHOWN = 150  /* bytes of a path that are shown; the longest errno phrase has about 50 */
 };
 
-static KI_THREAD_LOCAL char sentence[KI_SENTENCE];
+static KI_THREAD_LOCAL char own[KI_SENTENCE];
 
 uint32_t kith_version(void)
 {
@@ -36,7 +36,7 @@ const char *kith_status_name(kith_status st)
 
 const char *kith_last_error(void)
 {
-    return sentence;
+    return own;
 }
 
 static bool continues_character(char c)
@@ -67,16 +67,16 @@ static const char *cut_front(const char *text, size_t max, const char **mark)
 
 void ki_sentence_get(char out[KI_SENTENCE])
 {
-    memcpy(out, sentence, KI_SENTENCE);
+    memcpy(out, own, KI_SENTENCE);
 }
 
-void ki_sentence_set(const char *text)
+void ki_sentence_set(const char *sentence)
 {
-    const size_t len = strnlen(text, KI_SENTENCE);
-    const size_t keep = len < KI_SENTENCE ? len : cut_end(text, KI_SENTENCE - 1);
+    const size_t len = strnlen(sentence, KI_SENTENCE);
+    const size_t keep = len < KI_SENTENCE ? len : cut_end(sentence, KI_SENTENCE - 1);
 
-    memmove(sentence, text, keep); // text may be the sentence itself
-    sentence[keep] = '\0';
+    memmove(own, sentence, keep); // it may be, or lie in, the one there is
+    own[keep] = '\0';
 }
 
 /* Room for one byte more than a sentence has shows that something was cut, and which byte. */
@@ -89,9 +89,9 @@ static void set_formatted(const char *format, va_list args)
     ki_sentence_set(text);
 }
 
-kith_status kith_fail(kith_status st, const char *text)
+kith_status kith_fail(kith_status st, const char *sentence)
 {
-    ki_sentence_set(text != NULL ? text : "");
+    ki_sentence_set(sentence != NULL ? sentence : "");
     return st;
 }
 

@@ -1,10 +1,10 @@
 /* The pool, the parallel loop, progress and cancel.
  *
- * A call of ki_parallel is a batch on its caller's stack. It is linked to the pool, workers that are
- * free join it, and the caller itself takes items until none is left: so a call never waits for a
- * busy pool, only for items that have begun. Items are taken in ascending order and a failure stops
- * the taking, therefore the lowest failing item has always been started: which error is handed back
- * does not depend on the threads.
+ * A call of ki_parallel is a batch on its caller's stack. It is linked to the pool, workers that
+ * are free join it, and the caller itself takes items until none is left: so a call never waits for
+ * a busy pool, only for items that have begun. Items are taken in ascending order and a failure
+ * stops the taking, therefore the lowest failing item has always been started: which error is
+ * handed back does not depend on the threads.
  *
  * Invariants, under pool.lock:
  * 1. A worker is inside a batch only while the batch is linked, and counted in its `inside`.
@@ -39,10 +39,9 @@ struct batch {
     ki_job *job;
     void *arg;
     size_t n;
-    _Alignas(64) atomic_size_t next; // the item to take; alone on its line, since all write it
-    _Alignas(64) size_t want;        // workers that may still join
-    size_t inside;                   // workers that are taking items
-    pthread_cond_t done;             // inside has become 0
+    atomic_size_t next;  // the item to take
+    size_t want, inside; // workers that may still join; that are taking items
+    pthread_cond_t done; // inside has become 0
     outcome how;
     batch *link;
 };

@@ -1,6 +1,6 @@
 /* Work on many cores: one process-wide pool, started lazily, sane after fork; or the program's own
- * executor (kith_host.parallel); or none (threads = 1). Jobs report a status; the error of the lowest
- * failing item is handed back with its sentence. */
+ * executor (kith_host.parallel); or none (threads = 1). Jobs report a status; the error of the
+ * lowest failing item is handed back with its sentence. */
 #ifndef KI_THREADS_H
 #define KI_THREADS_H
 

@@ -215,6 +215,8 @@ static void long_texts_are_shown_in_part(void **state)
     assert_non_null(strstr(kith_last_error(), "spec \"...000"));
     assert_non_null(
         strstr(kith_last_error(), "000;B\": column 202: \",\" or the end was expected"));
+    assert_non_null(
+        strstr(kith_last_error(), text + strlen(text) - 96)); // as much as is ever shown
     text = repeated(";A", "0", 200, "");
     assert_int_equal(ki_spec_parse(text, &spec), KITH_BAD_SPEC);
     assert_non_null(strstr(kith_last_error(), "spec \";A000"));

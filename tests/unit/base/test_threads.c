@@ -125,6 +125,24 @@ static void threads_work_at_the_same_time(void **state)
     assert_int_equal(meet_many(2), KITH_OK); // of a pool that has become larger
 }
 
+typedef struct crowd {
+    atomic_int inside, most;
+} crowd;
+
+static kith_status join_crowd(void *arg, size_t i)
+{
+    crowd *c = arg;
+    const int inside = atomic_fetch_add(&c->inside, 1) + 1;
+    int most = atomic_load(&c->most);
+
+    (void)i;
+    while (inside > most && !atomic_compare_exchange_weak(&c->most, &most, inside)) {
+    }
+    pause_us(200);
+    atomic_fetch_sub(&c->inside, 1);
+    return KITH_OK;
+}
+
 static kith_status count_calls(void *arg, size_t i)
 {
     atomic_size_t *calls = arg;
@@ -132,6 +150,43 @@ static kith_status count_calls(void *arg, size_t i)
     (void)i;
     atomic_fetch_add(calls, 1);
     return KITH_OK;
+}
+
+static atomic_bool stop_calling;
+
+static void *call_until_stopped(void *arg)
+{
+    while (!atomic_load(&stop_calling)) {
+        atomic_size_t calls = 0;
+
+        if (ki_parallel(&env, 4, 200, count_calls, &calls) != KITH_OK) return NULL;
+        if (atomic_load(&calls) != 200) return NULL;
+    }
+    return arg;
+}
+
+/* Beside another thread's calls, whose workers look for more to do when they are done. */
+static void no_more_threads_work_than_asked(void **state)
+{
+    pthread_t thread;
+    void *good = NULL;
+
+    (void)state;
+    assert_int_equal(meet_many(20), KITH_OK); // the pool has more
+    atomic_store(&stop_calling, false);
+    assert_int_equal(pthread_create(&thread, NULL, call_until_stopped, &env), 0);
+    int most[9] = {0};
+    for (size_t threads = 1; threads <= 8; threads++) {
+        crowd c = {0};
+
+        if (ki_parallel(&env, threads, 60, join_crowd, &c) != KITH_OK) break;
+        most[threads] = atomic_load(&c.most);
+    }
+    atomic_store(&stop_calling, true);
+    assert_int_equal(pthread_join(thread, &good), 0);
+    assert_non_null(good);
+    for (int threads = 1; threads <= 8; threads++)
+        assert_true(most[threads] >= 1 && most[threads] <= threads);
 }
 
 /* What workers are: named, and deaf to the signals that are the program's affair. */
@@ -226,6 +281,7 @@ static kith_status inner_job(void *arg, size_t i)
     nested *n = arg;
 
     if (!pthread_equal(n->outer, pthread_self())) atomic_store(&n->all->strayed, true);
+    if (i < 2) pause_us(30); // time for others to come, who must not
     atomic_fetch_add(&n->all->inner, 1);
     return i == 70 ? ki_fail(KITH_EXISTS, "inner") : KITH_OK;
 }
@@ -620,19 +676,6 @@ static void a_child_has_a_pool_of_its_own(void **state)
     assert_int_equal(meet_many(3), KITH_OK);
 }
 
-static atomic_bool stop_calling;
-
-static void *call_until_stopped(void *arg)
-{
-    while (!atomic_load(&stop_calling)) {
-        atomic_size_t calls = 0;
-
-        if (ki_parallel(&env, 4, 200, count_calls, &calls) != KITH_OK) return NULL;
-        if (atomic_load(&calls) != 200) return NULL;
-    }
-    return arg;
-}
-
 static void a_process_forks_while_others_work(void **state)
 {
     pthread_t thread[2];
@@ -822,9 +865,10 @@ static void processes_end_and_manage_with_few_threads(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workers_are_named_and_take_no_signals), // first: it watches the pool grow
         cmocka_unit_test(every_item_is_done_once_in_ascending_order),
         cmocka_unit_test(threads_work_at_the_same_time),
-        cmocka_unit_test(workers_are_named_and_take_no_signals),
+        cmocka_unit_test(no_more_threads_work_than_asked),
         cmocka_unit_test(the_lowest_failure_is_told),
         cmocka_unit_test(nothing_starts_after_a_failure),
         cmocka_unit_test(nested_calls_stay_on_their_thread),
