@@ -188,7 +188,7 @@ static void put_man(void)
           ".TP\n2\nwrong usage\n"
           ".TP\n130, 143\ninterrupted by SIGINT or SIGTERM; files are as they were\n"
           ".SH ENVIRONMENT\n"
-          ".TP\nKITH_CPU\nnarrows the instruction sets that may be used; answers do not depend on it\n",
+          ".TP\nKITH_CPU\nnarrows the instruction sets that may be used, not the answers\n",
           stdout);
 }
 

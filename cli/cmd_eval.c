@@ -439,8 +439,7 @@ out:
 
 const command cmd_eval = {
     "eval",
-    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv [-k K] [--effort E1,E2,…] "
-    "[option]…",
+    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv [-k K] [option]…",
     "how good and how fast an index answers",
     "Searches all queries once for each effort and prints a line: recall, queries per second, "
     "the time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is "

@@ -42,7 +42,7 @@ struct csv_rows {
 
 kith_status csv_rows_fail(const csv_rows *c, size_t column, const char *format, ...)
 {
-    char what[200], where[80] = "";
+    char what[200], where[80] = "", line[40] = "";
     va_list list;
 
     va_start(list, format);
@@ -53,8 +53,9 @@ kith_status csv_rows_fail(const csv_rows *c, size_t column, const char *format, 
                  c->names.text + c->names.start[column]);
     else if (column != SIZE_MAX)
         snprintf(where, sizeof where, ", column %zu", column + 1);
-    return fail(KITH_BAD_ARG, "%s: line %llu%s: %s", c->name, (unsigned long long)c->record_line,
-                where, what);
+    if (c->record_line > 0) // an empty file has none
+        snprintf(line, sizeof line, " line %llu", (unsigned long long)c->record_line);
+    return fail(KITH_BAD_ARG, "%s:%s%s%s %s", c->name, line, where, *line != '\0' ? ":" : "", what);
 }
 
 /* ---- physical lines -------------------------------------------------------------------------- */
@@ -315,6 +316,7 @@ static int looks_like_data(const csv_rows *c)
 
     for (size_t i = 0; i < c->now.n; i++) {
         const char *text = csv_rows_field(c, i, NULL);
+        if (text[0] == '\0') return 0; // the name of pandas' index
         if (text[0] != '[' && text[strspn(text, "0123456789+-.eE ;|")] != '\0') return 0;
         counts = counts && parse_int(text, &name) && (i == 0 || name == last + 1);
         if (counts) last = name;

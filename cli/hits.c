@@ -67,6 +67,7 @@ static kith_status put_json(hits_printer *p, int64_t query, const int64_t *ids, 
 /* A table: numbers to the right, as wide as the widest id. */
 static kith_status put_table(hits_printer *p, const int64_t *ids, const float *dist, size_t n)
 {
+    const int pad = p->labels ? 12 : 0; // of the distances, before a label
     int width = 2;
     char text[24];
 
@@ -74,12 +75,13 @@ static kith_status put_table(hits_printer *p, const int64_t *ids, const float *d
         const int len = snprintf(text, sizeof text, "%" PRId64, ids[i]);
         if (len > width) width = len;
     }
-    printf("%4s  %*s  %-12s%s\n", "rank", width, "id", unit(p->index), p->labels ? "  label" : "");
+    printf("%4s  %*s  %-*s%s\n", "rank", width, "id", pad, unit(p->index),
+           p->labels ? "  label" : "");
     for (size_t i = 0; i < n; i++) {
         const char *label = p->labels ? hits_label(p, ids[i]) : "";
         if (label == NULL) return KITH_NO_MEMORY;
         float_text(dist[i], text);
-        printf("%4zu  %*" PRId64 "  %-12s", i + 1, width, ids[i], text);
+        printf("%4zu  %*" PRId64 "  %-*s", i + 1, width, ids[i], pad, text);
         if (p->labels) fputs("  ", stdout);
         put_text(stdout, label);
         putchar('\n');

@@ -220,7 +220,8 @@ static kith_status pick_column(const csv_rows *rows, const char *asked, const ch
     return csv_column_find(rows, asked, out);
 }
 
-/* The array, if the first record has one; else every column with a number. */
+/* The array, if the first record has one; else every column with a number; else the only column,
+ * which may be a list. */
 static kith_status guess_columns(csv_source *s)
 {
     const size_t n = csv_rows_columns(s->rows);
@@ -246,6 +247,7 @@ static kith_status guess_columns(csv_source *s)
         s->column[0] = array;
         s->columns = 1;
     }
+    if (s->columns == 0 && n == 1) s->column[s->columns++] = 0;
     if (s->columns == 0)
         return csv_rows_fail(s->rows, SIZE_MAX, "no column of numbers and no array like [0.5, 1]");
     return KITH_OK;

@@ -1,0 +1,114 @@
+#!/bin/sh
+# Vectors, ids and labels from CSV and TSV, in all the ways people write them.
+. "$(dirname "$0")/common.sh"
+
+# rows NAME: what is in index x.kith, one row a line: id, numbers, label.
+rows() {
+    ok convert x.kith x.npy --ids-output x_ids.npy -q
+    ids=$("$python" -c "
+import numpy as np
+print(','.join(map(str, np.load('x_ids.npy').ravel())))")
+    ok get x.kith -- "$ids"
+}
+# built TEXT ARGUMENT...: `kith build ARGUMENT...` makes an index with these rows.
+built() {
+    text=$1
+    shift
+    ok build "$@" -o x.kith -q
+    made="kith build $*"
+    rows
+    last=$made
+    equal "$(printf -- "$text")"
+}
+
+printf 'id,x,y\n7,0.5,-2e-3\n3,+1.,.25\n' >a.csv
+built '7\t0.5 -0.002\n3\t1 0.25' a.csv
+built '0\t7 0.5 -0.002\n1\t3 1 0.25' a.csv --id-column none
+built '7\t-0.002\n3\t0.25' a.csv --vector-column y
+built '0\t-0.002 0.5\n1\t0.25 1' a.csv --vector-column y,x --id-column none
+built '7\t0.5 -0.002\n3\t1 0.25' a.csv --vector-column 2-3 --id-column 1
+built '7\t0.5 -0.002\n3\t1 0.25' a.csv --vector-column x-y --id-column id
+cat a.csv >from_stdin
+"$KITH" build - -o x.kith -q <from_stdin || bad "build from standard input"
+rows
+equal "$(printf '7\t0.5 -0.002\n3\t1 0.25')"
+
+# Line ends, a byte order mark, blank lines, no end of the last line.
+printf '\357\273\277id,x,y\r\n7,1,2\r\n\r\n3,4,5' >a.csv
+built '7\t1 2\n3\t4 5' a.csv
+printf 'id,x,y\r7,1,2\r3,4,5\r' >a.csv
+built '7\t1 2\n3\t4 5' a.csv
+printf '1,2\n   \n4,5\n' >a.csv
+built '0\t1 2\n1\t4 5' a.csv --no-header
+
+# Quotes, commas and line ends in labels.
+printf 'label,x,id\n"one, ""two""\nthree",1,5\n  plain  ,2,6\n,3,7\n' >a.csv
+built '5\t1\tone, "two"\\nthree\n6\t2\tplain\n7\t3\t' a.csv
+built '0\t1 5\n1\t2 6\n2\t3 7' a.csv --id-column none --label-column none
+printf 'x\ttitle\n1\t"open\n2\tclose"\n' >a.tsv
+built '0\t1\t"open\n1\t2\tclose"' a.tsv --no-quotes --label-column title
+
+# Arrays in one column, other numbers beside it; lists without brackets.
+printf 'id,year,features,label\n10,1999,"[0.58, -0.56,3]",a\n11,2000,"[1,2,1e1]",b\n' >a.csv
+built '10\t0.58 -0.56 3\ta\n11\t1 2 10\tb' a.csv
+built '1999\t0.58 -0.56 3\ta\n2000\t1 2 10\tb' a.csv --vector-column 3 --id-column year
+printf 'item;v\n4;1 2 3\n5;4  5|6 \n' >a.csv
+built '4\t1 2 3\n5\t4 5 6' a.csv --delimiter ';' --id-column item --vector-column v
+printf '1 2 3\n4 5 6\n' >a.txt
+built '0\t1 2 3\n1\t4 5 6' a.txt --no-header
+
+# Names of pandas; names that are numbers; the usual names in any letter case.
+printf ',0,1,2\n0,1,2,3\n1,4,5,6\n' >a.csv
+built '0\t1 2 3\n1\t4 5 6' a.csv --id-column 1
+printf '0,1,2\n7,8,9\n' >a.csv
+built '0\t7 8 9' a.csv
+printf 'ID,Label,x\n7,seven,1\n' >a.csv
+built '7\t1\tseven' a.csv
+
+# Latin-1.
+printf 'id,label,x\n1,Caf\351,2\n' >a.csv
+built '1\t2\tCafé' a.csv --encoding latin1
+
+# The files of MovieLens, and labels joined by id in any order.
+printf '2::0.5::1\n1::0.25::3\n9::1::1\n' >factors.dat
+printf '1::Toy Story (1995)::Animation|Comedy\n2::Am\351lie "a" (2001)::Comedy\n' >movies.dat
+ok build factors.dat -o x.kith --delimiter :: --no-header --id-column 1 --labels movies.dat \
+    --labels-delimiter :: --labels-no-header --labels-id-column 1 --labels-column 2 \
+    --encoding latin1
+grep -q '1 of 3 rows have no label in movies.dat' err || bad "$last said: $(cat err)"
+rows
+equal "$(printf '2\t0.5 1\tAmélie "a" (2001)\n1\t0.25 3\tToy Story (1995)\n9\t1 1\t')"
+printf 'x,y\n1,2\n3,4\n' >a.csv
+printf 'movieId,title\n1,b\n0,"a, and more"\n' >movies.csv
+built '0\t1 2\ta, and more\n1\t3 4\tb' a.csv --labels movies.csv
+built '0\t1 2\ta, and more\n1\t3 4\tb' a.csv --labels movies.csv --labels-id-column movieId \
+    --labels-column title
+built '0\t1 2\tb\n1\t3 4\ta, and more' a.csv --labels movies.csv --labels-id-column none \
+    --labels-column title
+printf 'eins\nzwei\n' >labels.txt
+printf '%s\n' -5 9223372036854775807 >ids.txt
+built '-5\t1 2\teins\n9223372036854775807\t3 4\tzwei' a.csv --ids ids.txt --labels labels.txt
+
+# Queries: their ids name them, and columns are chosen as in the base.
+printf 'q,x,y\n77,1,2\n78,3,4.5\n' >q.csv
+ok search x.kith q.csv -k 1 --query-id q --json
+check "
+a = [json.loads(line) for line in open('out')]
+assert [r['query'] for r in a] == [77, 78] and a[1]['ids'] == [2**63 - 1] and a[1]['scores'] == [0.25]"
+ok search x.kith - -k 1 --vector-column x,y <q.csv
+[ "$(awk '{print $3}' out | tail -n 2 | tr '\n' ' ')" = '-5 9223372036854775807 ' ] ||
+    bad "$last: $(cat out)"
+
+# Wide and long files: every number arrives.
+"$python" -c "
+import numpy as np
+x = np.random.default_rng(3).normal(size=(3000, 300)).astype('f4')
+np.save('x.npy', x)
+np.savetxt('x.csv', x, '%.9g', ',', header=','.join('f%d' % i for i in range(300)), comments='')
+open('y.csv', 'w').write('id,v\n' + ''.join('%d,\"%s\"\n' % (i, [float('%.9g' % v) for v in r])
+                                               for i, r in enumerate(x)))"
+for file in x.csv y.csv; do
+    ok convert $file z.npy
+    check "assert (np.load('z.npy') == np.load('x.npy')).all()"
+done
+finish

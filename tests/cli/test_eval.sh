@@ -1,0 +1,142 @@
+#!/bin/sh
+# gt and eval: exact neighbours that numpy confirms, recall that ties do not spoil, relevance, plots.
+. "$(dirname "$0")/common.sh"
+
+"$python" -c "
+import numpy as np
+r = np.random.default_rng(7)
+x = r.integers(0, 4, (600, 8)).astype('f4')  # many equal distances
+q = r.integers(0, 4, (40, 8)).astype('f4')
+np.save('base.npy', x); np.save('q.npy', q)
+np.save('half.npy', x[::2])
+f = r.normal(size=(600, 8)).astype('f4')
+np.save('float.npy', f)
+np.save('float_q.npy', f[:40] + np.float32(.1))
+"
+ok build base.npy -o base.kith -q
+ok gt base.npy q.npy -k 10 -o gt.npy
+check "
+x, q = np.load('base.npy').astype('f8'), np.load('q.npy').astype('f8')
+d = ((q[:, None] - x[None]) ** 2).sum(2)
+order = np.lexsort((np.broadcast_to(np.arange(600), d.shape), d))[:, :10]
+g, gd = np.load('gt.npy'), np.load('gt_dist.npy')
+assert g.dtype == 'i8' and gd.dtype == 'f4' and g.shape == gd.shape == (40, 10)
+assert (g == order).all() and (gd == np.take_along_axis(d, order, 1)).all()"
+cp gt.npy first.npy
+ok gt base.kith q.npy -k 10 -o gt.npy --threads 1 -q
+cmp -s gt.npy first.npy || bad "gt of the index is not gt of its vectors"
+for metric in ip cosine l1; do
+    ok gt base.npy q.npy -k 700 -o g_$metric.npy --metric $metric -q
+    check "
+g = np.load('g_$metric.npy')
+assert g.shape == (40, 700) and (np.sort(g[:, :600], 1) == np.arange(600)).all()
+assert (g[:, 600:] == -1).all() and np.isnan(np.load('g_${metric}_dist.npy')[:, 600:]).all()"
+done
+fails 2 'has its metric' gt base.kith q.npy -o g.npy --metric ip
+fails 1 'components' gt base.npy gt.npy -o g.npy
+fails 2 '-o GT.npy is missing' gt base.npy q.npy
+
+# recall ARGUMENT...: eval's recall and how it was told.
+recall() {
+    ok eval "$@" --json
+    "$python" -c "
+import json
+for line in open('out'):
+    e = json.loads(line)
+    print('%.4f %s' % (e['recall'], e['recall_by']))" >told
+}
+told() {
+    [ "$(cat told)" = "$1" ] || bad "$last: recall $(cat told), not $1"
+}
+recall base.kith q.npy --gt gt.npy
+told '1.0000 distance'
+check "
+e = json.load(open('out'))
+assert set(e) == {'effort', 'k', 'recall', 'recall_by', 'qps', 'p50_us', 'p99_us', 'p999_us'}
+assert e['k'] == 10 and e['qps'] > 0 and 0 < e['p50_us'] <= e['p99_us'] <= e['p999_us']"
+# Other rows among equals are as right, as numpy without care for ties gives them; wrong ones are not.
+"$python" -c "
+import numpy as np
+x, q = np.load('base.npy'), np.load('q.npy')
+d = ((q[:, None] - x[None]) ** 2).sum(2)
+np.save('ties.npy', np.lexsort((-np.broadcast_to(np.arange(600), d.shape), d))[:, :10].astype('i4'))
+far = np.argsort(-d, 1)[:, :10]; np.save('far.npy', far)
+g = np.load('gt.npy'); g[:, 5:] = far[:, 5:]; np.save('wrong.npy', g)
+"
+recall base.kith q.npy --gt ties.npy
+told '1.0000 distance'
+ok convert ties.npy ties.ivecs -q
+recall base.kith q.npy --gt ties.ivecs -k 5
+told '1.0000 distance'
+recall base.kith q.npy --exact base.npy -k 20 --threads 2
+told '1.0000 distance'
+check "assert json.load(open('out'))['p50_us'] is None"
+# An index of half the rows finds half the neighbours, more or less.
+"$python" -c "
+import numpy as np
+np.save('half_ids.npy', np.arange(0, 600, 2))"
+ok build half.npy -o half.kith --ids half_ids.npy -q
+recall half.kith q.npy --gt gt.npy
+check "
+r, by = open('told').read().split()
+assert by == 'id' and .3 < float(r) < .7, (r, by)"
+recall half.kith q.npy --exact base.npy
+check "
+r, by = open('told').read().split()
+assert by == 'distance' and .4 < float(r) < 1, (r, by)"
+
+# Rounded values: by id, or by what the answers are really worth.
+ok build float.npy -o f16.kith --spec Flat,F16 -q
+ok gt float.npy float_q.npy -k 10 -o fgt.npy -q
+recall f16.kith float_q.npy --gt fgt.npy
+check "
+r, by = open('told').read().split()
+assert by == 'id' and .9 < float(r) <= 1, (r, by)"
+recall f16.kith float_q.npy --exact float.npy
+check "
+r, by = open('told').read().split()
+assert by == 'distance' and .9 < float(r) <= 1, (r, by)"
+
+# Similarities and lp.
+for metric in ip cosine; do
+    ok build float.npy -o s.kith --metric $metric -q
+    recall s.kith float_q.npy --exact float.npy
+    told '1.0000 distance'
+done
+ok build float.npy -o p.kith --metric lp --param p=1.5 -q
+recall p.kith float_q.npy --exact float.npy
+told '1.0000 distance'
+
+# Several settings, a line each; a plot that is XML.
+ok eval base.kith q.npy --gt gt.npy --effort 1,10,100 --plot curve.svg
+[ "$(wc -l <out)" = 4 ] || bad "three settings: $(cat out)"
+awk 'NR == 1 { exit !($1 == "effort" && $2 == "recall@10" && $4 == "qps") }' out ||
+    bad "the head of eval: $(head -n 1 out)"
+awk 'NR > 1 && ($2 != 1 || $3 != "distance") { exit 1 }' out || bad "eval: $(cat out)"
+check "
+import xml.etree.ElementTree as e
+assert len(e.parse('curve.svg').getroot().findall('.//{*}circle')) == 3"
+
+# Marks of relevance, by the number of the query and by its id, with a head and without.
+printf 'query\tid\tgrade\n0\t%s\t2\n0\t599\t0\n1\t598\t1\n' \
+    "$("$python" -c "import numpy as np; print(np.load('gt.npy')[0, 3])")" >marks.tsv
+ok eval base.kith q.npy --relevant marks.tsv -k 10 --json
+check "
+e = json.load(open('out'))
+hit = 598 in np.load('gt.npy')[1]
+assert e['success'] == .5 + .5 * hit and 'recall' not in e
+assert hit or abs(e['mrr'] - .125) < 1e-6, e"
+ok eval base.kith q.npy --relevant marks.tsv --gt gt.npy -k 10
+awk 'NR == 1 { exit !($4 == "success@10" && $5 == "mrr") }' out || bad "eval: $(cat out)"
+printf '77,599\n' >marks.csv
+ok eval base.kith q.npy --relevant marks.csv
+grep -q 'no query of these is marked' err || bad "eval said: $(cat err)"
+printf 'q\ti\n1\tx\n' >marks.tsv
+fails 1 'marks.tsv: line 2, column 2' eval base.kith q.npy --relevant marks.tsv
+
+fails 2 'not both' eval base.kith q.npy --gt gt.npy --exact base.npy
+fails 1 '40 queries and 50 neighbours are to be compared' eval base.kith q.npy --gt gt.npy -k 50
+fails 1 'ids are i32 or i64' eval base.kith q.npy --gt gt_dist.npy
+fails 1 'components' eval base.kith gt.npy --gt gt.npy
+fails 2 '--effort 1,x' eval base.kith q.npy --gt gt.npy --effort 1,x
+finish

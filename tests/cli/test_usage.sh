@@ -1,0 +1,102 @@
+#!/bin/sh
+# The command line itself: help, exit codes, suggestions, what is made from the tables.
+. "$(dirname "$0")/common.sh"
+
+printf 'x,y\n1,2\n3,4\n5,6\n' >base.csv
+ok build base.csv -o base.kith -q
+
+run
+[ "$code" = 2 ] && grep -q 'usage: kith' err || bad "kith alone: exit $code: $(cat err)"
+ok --help
+cp out help
+for verb in build search eval gt add update remove get merge compact info verify convert docs; do
+    grep -q "^  $verb " help || bad "kith --help does not name $verb"
+    ok help $verb
+    cp out verb
+    grep -q "^usage: kith $verb " verb || bad "kith help $verb: $(head -n 1 verb)"
+    ok $verb --help
+    cmp -s out verb || bad "kith $verb --help is not kith help $verb"
+    [ "$(awk 'length($0) > 110' verb)" = "" ] || bad "kith help $verb has long lines"
+done
+ok --version
+grep -Eq '^kith [0-9]+\.[0-9]+\.[0-9]+$' out || bad "--version: $(cat out)"
+
+fails 2 "there is no verb 'serch'; did you mean search?" serch
+fails 2 "there is no verb 'frobnicate'" frobnicate
+fails 2 "did you mean info?" help inof
+fails 2 "there is no option --maxdist; did you mean --max-dist?" search base.kith base.csv --maxdist 3
+fails 2 "there is no option --frob" search base.kith base.csv --frob
+fails 2 "there is no option -z" search base.kith base.csv -z
+fails 2 "--json takes no value" info base.kith --json=1
+fails 2 "-k needs a value" search base.kith base.csv -k
+fails 2 "--effort needs a value" search base.kith base.csv --effort
+fails 2 "search: 0 operands were given" search
+fails 2 "convert: 3 operands were given" convert a b c
+fails 2 "-o INDEX is missing" build base.csv
+fails 2 "--k 0: it must be a whole number from 1 to" search base.kith base.csv -k 0
+fails 2 "--k -3: it must be" search base.kith base.csv -k -3
+fails 2 "--k 1.5: it must be" search base.kith base.csv -k 1.5
+fails 2 "--threads 99999: it must be" search base.kith base.csv --threads 99999
+fails 2 "--max-dist inf: that is no finite number" search base.kith base.csv --max-dist inf
+fails 2 "--min-sim: l2 is a distance, use --max-dist" search base.kith base.csv --min-sim 1
+fails 2 "--exclude-self goes with" search base.kith base.csv --exclude-self
+fails 2 "what is asked?" search base.kith
+fails 2 "what is asked?" search base.kith base.csv --by-id 1
+fails 2 "-o needs -k" search base.kith base.csv --max-dist 3 -o x.npy
+fails 2 "it is written name=value" search base.kith base.csv --param effort
+fails 2 "a search has no parameter 'frob'" search base.kith base.csv --param frob=1
+fails 2 "effort is a number from 0 to" search base.kith base.csv --param effort=x
+fails 2 "no metric \"frob\"" build base.csv -o x.kith --metric frob
+fails 2 "compared with what?" eval base.kith base.csv
+fails 2 "info needs an INDEX, or --cpu" info
+fails 2 "which rows?" remove base.kith
+fails 2 "there is no page 'frob'" docs frob
+fails 1 "'x' is no id" search base.kith --by-id 1,x
+fails 1 "no navigator \"Flot\"" build base.csv -o x.kith --spec Flot
+fails 1 "has no parameter \"frob\"" build base.csv -o x.kith --param frob=1
+[ -e x.kith ] && bad "a failed build left a file"
+grep -q . out && bad "an error printed to stdout"
+
+# Options and operands in any order and spelling; `--` ends the options.
+ok search -k2 base.kith --json base.csv --threads=1
+cp out first
+ok search --json --k 2 -t 1 -- base.kith base.csv
+cmp -s out first || bad "$last: other answers"
+ok search -k 1 -k 2 base.kith base.csv --json
+cmp -s out first || bad "$last: the last -k counts"
+cp base.kith ./-x
+ok info -- -x
+
+# Standard output that cannot be written is an error.
+if [ -w /dev/full ]; then
+    "$KITH" search base.kith base.csv >/dev/full 2>err
+    [ $? = 1 ] && grep -q 'cannot write to standard output: No space left' err ||
+        bad "search >/dev/full: $(cat err)"
+    "$KITH" --help >/dev/full 2>err && bad "help >/dev/full passed"
+fi
+(
+    trap '' PIPE
+    "$KITH" search base.kith base.csv 2>err
+    echo $? >status
+) | true
+[ "$(cat status)" = 0 ] || grep -q 'cannot write to standard output: Broken pipe' err ||
+    bad "a closed pipe: exit $(cat status): $(cat err)"
+
+# The pages from the tables: complete, and the ones in docs/ are these.
+ok docs man
+for verb in build search eval gt add update remove get merge compact info verify convert docs; do
+    grep -q "^.SS kith $verb" out || bad "the man page has no $verb"
+done
+[ -n "${KITH_SOURCE-}" ] && [ -f "$KITH_SOURCE/docs/kith.1" ] &&
+    { cmp -s out "$KITH_SOURCE/docs/kith.1" || bad "docs/kith.1 is old: make docs"; }
+ok docs parameters
+for name in Flat F16 cosine jensen_shannon bf16 scan effort efSearch npy; do
+    grep -q "\`$name\`" out || bad "PARAMETERS.md does not name $name"
+done
+[ -n "${KITH_SOURCE-}" ] && [ -f "$KITH_SOURCE/docs/PARAMETERS.md" ] &&
+    { cmp -s out "$KITH_SOURCE/docs/PARAMETERS.md" || bad "docs/PARAMETERS.md is old: make docs"; }
+ok info --cpu
+grep -q '^scalar  *yes' out || bad "info --cpu: $(cat out)"
+ok info --cpu --json
+check "assert json.load(open('out'))['scalar'] == 1"
+finish
