@@ -1,6 +1,6 @@
 /* A kith_host that fails on demand, for torture tests: its allocator and its file layer count their
- * calls and fail the n-th, or all from the n-th on. It also watches: what is allocated, open or mapped
- * must be given back, as it was got. Safe from any thread; set it up while no call runs.
+ * calls and fail the n-th, or all from the n-th on. It also watches: what is allocated, open or
+ * mapped must be given back, as it was got. Safe from any thread; set it up while no call runs.
  *
  *     failing_host f;
  *     for (size_t n = 1;; n++) {

@@ -73,8 +73,8 @@ static void leaks_and_misuse_are_seen(void **state)
     assert_string_equal(failing_complaint(&f), "release of NULL");
 }
 
-/* All operations on two files in turn; the errno value of the one that failed, or 0. Whatever fails,
- * what is open is closed. */
+/* All operations on two files in turn; the errno value of the one that failed, or 0. Whatever
+ * fails, what is open is closed. */
 static int use_files(const kith_files *l, const char *path, const char *other)
 {
     const void *map = NULL;

@@ -1,4 +1,4 @@
-/* The host made whole, checked sizes, memory and its failures, little-endian bytes, the checksum. */
+/* The host made whole, checked sizes, memory and its failures, little-endian bytes, checksums. */
 #include "base/env.h"
 #include "support/failing.h"
 

@@ -1,4 +1,4 @@
-/* Parameter tables: names and aliases, values of each type, ranges in the errors, canonical text. */
+/* Parameter tables: names and aliases, values of each type, ranges in errors, canonical text. */
 #define _POSIX_C_SOURCE 200809L /* mkdtemp */
 
 #include "base/param.h"
@@ -181,7 +181,7 @@ static void text_is_exact_and_short(void **state)
     assert_string_equal(tiny, "123");
 }
 
-/* A locale with a decimal comma, as localedef of glibc makes it: few machines have one installed. */
+/* A locale with a decimal comma, as localedef of glibc makes it: few machines have any. */
 static bool speak_with_a_comma(char *folder)
 {
     static const uint8_t numeric[50] = {

@@ -234,8 +234,8 @@ static void floors_above_point_with_it(void **state)
                         "spec \"Flot,F16\": column 1: no navigator \"Flot\"; known: Flat");
 }
 
-/* Random texts of the grammar's own words, some with a byte changed: each is refused with a sentence,
- * or is a tree that prints and parses to itself. */
+/* Random texts of the grammar's own words, some with a byte changed: each is refused with a
+ * sentence, or is a tree that prints and parses to itself. */
 static void any_text_is_refused_or_understood(void **state)
 {
     static const char *const words[] = {"A",  "Flat", "b_",    "32",       "x4", "fs",

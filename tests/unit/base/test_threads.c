@@ -1,4 +1,4 @@
-/* The parallel loop: every item once, the lowest failure, nested and concurrent calls, the program's
+/* The parallel loop: every item once, the lowest failure, nested and concurrent calls, a program's
  * own executor; the pool across fork, exit, cancelled threads and systems without threads. */
 #define _GNU_SOURCE 1 /* sched_setaffinity, pthread_getname_np, pthread_setattr_default_np */
 
@@ -337,7 +337,7 @@ static void calls_from_many_threads_are_apart(void **state)
     }
 }
 
-/* All workers and a caller are in items that wait; two more threads' calls must end all the same. */
+/* All workers and a caller are in items that wait; another call must end all the same. */
 static meeting busy, go_on;
 
 static kith_status wait_to_go_on(void *arg, size_t i)
@@ -657,7 +657,7 @@ static bool in_child(bool (*body)(void))
            WEXITSTATUS(status) == 0;
 }
 
-/* ThreadSanitizer knows no threads that start after a fork; the rest of forking is watched by it. */
+/* ThreadSanitizer knows no threads that start after a fork; the rest of it is watched. */
 static bool three_meet(void)
 {
     return (HAVE_TSAN && is_child) || meet_many(3) == KITH_OK;
@@ -801,7 +801,7 @@ static bool work_without_threads(void)
            set_stack((size_t)1 << 20) && three_meet(); // threads can be made again
 }
 
-/* Room for two stacks of 1 GiB, not for seven. (ThreadSanitizer's own memory fits no such limit.) */
+/* Room for two stacks of 1 GiB, not for seven. (ThreadSanitizer's own memory fits no limit.) */
 static bool work_with_fewer_threads(void)
 {
     unsigned long pages = 0;
