@@ -1,8 +1,8 @@
-/* id → position: the sorted part of a file and the hash table of what came later. Linear probing at
- * most two thirds full (a miss costs about 5 probes). An id that is replaced again and again leaves
- * its old positions in the way of its own searches; when searches together have passed over as
- * many of them as the table has slots, it is rebuilt, so that a change costs O(sqrt(rows)) at
- * worst. */
+/* id → position: the sorted part of a file and the hash table of what came later. Linear probing,
+ * two thirds full at most (a miss costs about 5 probes). An id that is replaced again and again
+ * leaves its old positions in the way of its own searches; when these have passed over as many as
+ * there are positions, the table is rebuilt without them, so that a change costs
+ * O(sqrt(positions)) at worst. */
 #include "rows/idmap.h"
 
 #include "base/rng.h"
@@ -151,13 +151,16 @@ void ki_idmap_insert(ki_idmap *m, int64_t id, uint32_t pos)
 kith_status ki_idmap_reserve(ki_idmap *m, ki_env *env, const ki_column *ids,
                              const ki_column *removed, uint32_t n, uint32_t more)
 {
+    const uint64_t behind = (uint64_t)n - m->base;
     ki_idtable *t = m->table;
-    uint64_t cap = t ? t->cap : 0, later = more;
+    uint64_t cap = t ? t->cap : 0, later = more + behind / 8;
     kith_status st;
 
-    if (t && ((uint64_t)t->used + more) * 3 <= cap * 2 && m->passed <= cap) return KITH_OK;
+    if (t && ((uint64_t)t->used + more) * 3 <= cap * 2 && m->passed <= cap + behind)
+        return KITH_OK;
     for (uint32_t pos = m->base; pos < n; pos++) later += !ki_column_removed(removed, pos);
-    // At most half full afterwards unless all comes at once, so that the next rebuild is far.
+    // Half full at most unless all comes at once, and room for an eighth of the positions that a
+    // rebuild passes over: the next one is far.
     if (later * 2 > cap) cap = later + later / 2 > 2 * cap ? later + later / 2 : 2 * cap;
     if (cap < LEAST) cap = LEAST;
     if (cap > UINT32_MAX) cap = UINT32_MAX;

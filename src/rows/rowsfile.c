@@ -51,6 +51,8 @@ static kith_status check_ids(const ki_rows_head *h)
 
     if (h->next_id < KITH_NO_ID)
         return corrupt(KI_SECTION_ROWS, "its next id is", (ull)h->next_id, 0);
+    if (h->flags & KI_ROWS_OWN_IDS && h->first_id != 0)
+        return corrupt(KI_SECTION_ROWS, "its first id is", first, 0);
     if (h->flags & KI_ROWS_OWN_IDS || h->n == 0) return KITH_OK;
     if ((int64_t)last < h->first_id || (h->first_id <= KITH_NO_ID && (int64_t)last >= KITH_NO_ID))
         return ki_fail(KITH_CORRUPT, "section ROWS: %u ids from %lld on are not possible", h->n,
@@ -68,8 +70,9 @@ static kith_status check_head(const ki_rows_head *h, ki_span section)
 
     if (!codec) KI_FAIL(KITH_VERSION, "section ROWS: codec %u is unknown here", h->codec);
     if (!metric) KI_FAIL(KITH_VERSION, "section ROWS: metric %u is unknown here", h->metric);
-    if (h->flags & ~(uint32_t)KI_ROWS_FLAGS)
-        KI_FAIL(KITH_VERSION, "section ROWS: flags %x are unknown here", h->flags);
+    if (h->flags & ~(uint32_t)KI_ROWS_FLAGS || h->later)
+        KI_FAIL(KITH_VERSION, "section ROWS: flags %x %llx are unknown here", h->flags,
+                (ull)h->later);
     if (h->d == 0 || h->d > KITH_MAX_DIM)
         KI_FAIL(KITH_CORRUPT, "section ROWS: %llu components a row, 1…%u are possible", (ull)h->d,
                 KITH_MAX_DIM);
@@ -119,6 +122,7 @@ static kith_status read_head(opening *o)
     h->labelled = ki_le32(p + 56);
     h->scan_chunks = ki_le32(p + 60);
     h->text_len = ki_le64(p + 64);
+    h->later = ki_le64(p + 72);
     KI_TRY(check_head(h, section));
     o->entries = (ki_span){p + KI_ROWS_HEAD, section.len - KI_ROWS_HEAD};
 out:

@@ -31,6 +31,7 @@ typedef struct ki_rows_head {
     int64_t first_id, next_id;
     uint32_t labelled, scan_chunks; /* live rows that have a label; chunks of the scan code */
     uint64_t text_len;              /* of LTXT */
+    uint64_t later;                 /* 0; for what later versions say */
 } ki_rows_head;
 
 #endif
