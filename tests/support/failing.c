@@ -1,5 +1,5 @@
 /* The failing host. A block lies between a head and a tail that remember how it was asked for;
- * memory is filled with rubbish when it comes and when it goes. The file layer wraps the system's. */
+ * memory is filled with rubbish when it comes and when it goes. Files are the system's. */
 #define _POSIX_C_SOURCE 200809L /* posix_memalign */
 
 #include "support/failing.h"

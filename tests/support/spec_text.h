@@ -1,8 +1,8 @@
 /* The oracle of spec parsing, for the unit test and the fuzzer (hence all in a header: fuzz targets
  * link the library alone). It checks a spec's tree: the links reach every item once, columns point
  * at names, and the tree's text parses to the same tree. The printed text puts the options of an
- * item before its specs, so columns and the order of items against options may differ from the first
- * text, and nothing else. */
+ * item before its specs, so columns and the order of items against options may differ from the
+ * first text, and nothing else. */
 #ifndef SPEC_TEXT_H
 #define SPEC_TEXT_H
 
