@@ -226,10 +226,12 @@ kith_status ki_labels_create(ki_env *env, char *text, size_t text_len, size_t n,
 
 void ki_labels_free(ki_env *env, char **labels, size_t n)
 {
-    uint8_t *block = (uint8_t *)labels - HEAD;
-    labels_head *head = (labels_head *)(void *)block;
+    const labels_head *head;
+    uint8_t *block;
 
     if (!labels) return;
+    block = (uint8_t *)labels - HEAD;
+    head = (const labels_head *)(const void *)block;
     ki_release(env, head->text, head->text_len, 1);
     ki_release(env, block, HEAD + n * sizeof *labels, 1);
 }
