@@ -37,7 +37,9 @@ static kith_status run(const arguments *a)
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     before = kith_count(j.index);
     TRY(input_open(a->operand[1], INPUT_MORE, a, &j.host, &src));
-    TRY(given_flag(a, "replace") ? upsert_all(&j, &src) : kith_add_source(j.index, &src, &j.watch));
+    st = given_flag(a, "replace") ? upsert_all(&j, &src)
+                                  : kith_add_source(j.index, &src, &j.watch);
+    TRY(fail_in(st, a->operand[1]));
     TRY(job_save(&j, a->operand[0]));
     progress_end(&j.progress);
     note("%s: %llu rows added, %llu in all", a->operand[0],

@@ -74,7 +74,7 @@ static kith_status run(const arguments *a)
     came_as = src.dtype;
     TRY(kith_create(spec != NULL ? spec : "auto", src.d, metric, &j.host, &j.index));
     TRY(job_set_params(&j, a));
-    TRY(kith_add_source(j.index, &src, &j.watch));
+    TRY(fail_in(kith_add_source(j.index, &src, &j.watch), a->operand[0]));
     if (kith_count(j.index) == 0) FAIL(KITH_BAD_ARG, "%s has no rows", a->operand[0]);
     TRY(kith_compact(j.index, &j.watch));
     TRY(job_save(&j, path));

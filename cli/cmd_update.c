@@ -25,7 +25,7 @@ static kith_status update_rows(job *j, const char *path, const arguments *a, uin
         TRY(src.next(src.ctx, 65536, &b));
         if (b.rows.n == 0) break;
         if (b.ids == NULL) TRY(wrong_usage("which rows are these? --ids FILE or --id-column"));
-        TRY(kith_update(j->index, b.rows, b.ids, b.labels, &j->watch));
+        TRY(fail_in(kith_update(j->index, b.rows, b.ids, b.labels, &j->watch), path));
         *n += b.rows.n;
     }
 out:

@@ -25,6 +25,7 @@ const option column_options[] = {
     {"no-header", NULL, "CSV: the first line is data, columns have only numbers", 0},
     {"no-quotes", NULL, "CSV: a quote is a letter like any other", 0},
     {"encoding", "NAME", "CSV: utf-8 (default) or latin1", 0},
+    {"packed-bits", NULL, "each byte of a u8 input is 8 components, as numpy.packbits makes", 0},
     {NULL, NULL, NULL, 0},
 };
 
@@ -90,9 +91,47 @@ static kith_status open_hdf5(const char *path, kith_source *out)
 #endif
 }
 
+/* Bytes of which each is 8 components: the same batches under another type. */
+static kith_status next_bits(void *ctx, size_t max, kith_batch *out)
+{
+    kith_source *bytes = ctx;
+    const kith_status st = bytes->next(bytes->ctx, max, out);
+
+    out->rows.dtype = KITH_BIT;
+    return st;
+}
+
+static void close_bits(void *ctx)
+{
+    kith_source *bytes = ctx;
+
+    bytes->close(bytes->ctx);
+    free(bytes);
+}
+
+static kith_status as_bits(const char *path, kith_source *src)
+{
+    kith_status st = KITH_OK;
+    kith_source *bytes = NULL;
+
+    if (src->dtype != KITH_U8)
+        FAIL(KITH_BAD_ARG, "%s holds %s: --packed-bits is for u8", path,
+             kith_dtype_name(src->dtype));
+    bytes = array_new(1, sizeof *bytes);
+    NEED(bytes);
+    *bytes = *src;
+    *src = (kith_source){sizeof *src, bytes, KITH_BIT, 8 * bytes->d, bytes->n, next_bits, close_bits};
+    return KITH_OK;
+out:
+    src->close(src->ctx);
+    memset(src, 0, sizeof *src);
+    return st;
+}
+
 static kith_status open_vectors(const char *path, input_role role, const arguments *a,
                                 const kith_host *host, kith_source *out)
 {
+    kith_status st;
     const char *delimiter = given_text(a, "delimiter");
     const csv_layout layout = {
         {delimiter, given_text(a, "encoding"), given_flag(a, "no-header"),
@@ -102,9 +141,13 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
         role == INPUT_QUERIES ? "none" : given_text(a, "label-column"),
     };
 
-    if (is_hdf5(path)) return open_hdf5(path, out);
-    if (is_csv(path) || delimiter != NULL) return csv_source_open(path, &layout, out);
-    return kith_source_open(path, host, out);
+    if (is_hdf5(path))
+        st = open_hdf5(path, out);
+    else if (is_csv(path) || delimiter != NULL)
+        st = csv_source_open(path, &layout, out);
+    else
+        st = kith_source_open(path, host, out);
+    return st == KITH_OK && given_flag(a, "packed-bits") ? as_bits(path, out) : st;
 }
 
 /* ---- ids and labels from other files --------------------------------------------------------- */

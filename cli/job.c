@@ -192,7 +192,7 @@ kith_status job_build_exact(job *j, const char *path, kith_metric metric, const 
     TRY(input_open(path, INPUT_FRESH, a, &j->host, &src));
     TRY(kith_create("Flat", src.d, metric, &j->host, &j->index));
     if (p != NULL) TRY(kith_set_param(j->index, "p", p));
-    TRY(kith_add_source(j->index, &src, &j->watch));
+    TRY(fail_in(kith_add_source(j->index, &src, &j->watch), path));
     TRY(kith_compact(j->index, &j->watch));
 out:
     if (src.close != NULL) src.close(src.ctx);

@@ -28,6 +28,18 @@ kith_status fail(kith_status st, const char *format, ...)
     return st;
 }
 
+kith_status fail_in(kith_status st, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    char sentence[256];
+
+    if (st == KITH_OK || st == KITH_CANCELLED || st == KITH_NO_MEMORY ||
+        strstr(kith_last_error(), name) != NULL)
+        return st;
+    snprintf(sentence, sizeof sentence, "%s", kith_last_error());
+    return fail(st, "%s: %s", name, sentence);
+}
+
 kith_status wrong_usage(const char *format, ...)
 {
     va_list list;

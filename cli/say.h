@@ -16,7 +16,9 @@
 
 /* Leave the sentence and return st. */
 kith_status fail(kith_status st, const char *format, ...) SAY_FORMAT(2, 3);
-/* The same for what is wrong with the command line itself: BAD_ARG, and exit code 2. */
+/* Put "path: " before the sentence of a failure that does not name the file yet; returns st. */
+kith_status fail_in(kith_status st, const char *path);
+/* As fail, for what is wrong with the command line itself: BAD_ARG, and exit code 2. */
 kith_status wrong_usage(const char *format, ...) SAY_FORMAT(1, 2);
 int was_wrong_usage(void);
 
