@@ -131,6 +131,11 @@ bool ki_idmap_find(const ki_idmap *m, const ki_column *ids, const ki_column *rem
     return sorted_find(m, ids, id, pos) && *pos < n && !ki_column_removed(removed, *pos);
 }
 
+void ki_idmap_prefetch(const ki_idmap *m, int64_t id)
+{
+    if (m->table) KI_PREFETCH(&m->table->slot[home(m->table, id)]);
+}
+
 /* ---- change ---------------------------------------------------------------------------------- */
 
 static void table_insert(ki_idtable *t, int64_t id, uint32_t pos)

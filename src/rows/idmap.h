@@ -31,6 +31,8 @@ bool ki_idmap_find(const ki_idmap *m, const ki_column *ids, const ki_column *rem
 /* Room for `more` insertions beyond the n positions there are, so that they cannot fail. */
 kith_status ki_idmap_reserve(ki_idmap *m, ki_env *env, const ki_column *ids,
                              const ki_column *removed, uint32_t n, uint32_t more);
+/* This id will be asked for soon. */
+void ki_idmap_prefetch(const ki_idmap *m, int64_t id);
 /* ids holds id at pos already, and no live row has it. */
 void ki_idmap_insert(ki_idmap *m, int64_t id, uint32_t pos);
 /* Take back the insertions of positions from…to-1, the latest there are. */

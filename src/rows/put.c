@@ -6,7 +6,8 @@
 
 enum {
     PIECE_BYTES = 256 * 1024, /* of a caller's rows that one thread does at a time: stays in L2 */
-    WIDEN_PIECE = 1024        /* rows */
+    WIDEN_PIECE = 1024,       /* rows */
+    AHEAD = 16                /* ids whose place in the table is fetched before it is needed */
 };
 
 /* ---- check and encode ------------------------------------------------------------------------ */
@@ -214,6 +215,7 @@ static kith_status place_ids(ki_change *c, ki_put how, const int64_t *ids, size_
         const int64_t id = ids ? ids[i] : v->next_id;
         uint32_t there;
 
+        if (ids && i + AHEAD < n) ki_idmap_prefetch(&own->idmap, ids[i + AHEAD]);
         if (id == KITH_NO_ID)
             KI_FAIL(KITH_BAD_ARG, "row %zu: id -1 means \"no id\" and cannot be stored", i);
         if (ki_idmap_find(&own->idmap, own->ids, own->removed, pos, id, &there,

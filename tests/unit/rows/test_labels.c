@@ -136,7 +136,8 @@ static void changes_are_taken_back(void **state)
         assert_int_equal(find(&s.labels, "odd").n, 150);
         assert_int_equal(find(&s.labels, "even").sum, 150 * 149);
         assert_int_equal(find(&s.labels, "new 4").n, 0);
-        for (uint32_t i = 0; i < 900; i++) has(&s.labels, i, i >= 300 ? "" : i % 2 ? "odd" : "even");
+        for (uint32_t i = 0; i < 900; i++)
+            has(&s.labels, i, i >= 300 ? "" : i % 2 ? "odd" : "even");
     }
     ki_labels_release(&base);
     stop(&s);
