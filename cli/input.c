@@ -120,7 +120,8 @@ static kith_status as_bits(const char *path, kith_source *src)
     bytes = array_new(1, sizeof *bytes);
     NEED(bytes);
     *bytes = *src;
-    *src = (kith_source){sizeof *src, bytes, KITH_BIT, 8 * bytes->d, bytes->n, next_bits, close_bits};
+    *src = (kith_source){sizeof *src, bytes,     KITH_BIT,  8 * bytes->d,
+                         bytes->n,    next_bits, close_bits};
     return KITH_OK;
 out:
     src->close(src->ctx);

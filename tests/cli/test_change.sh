@@ -121,7 +121,7 @@ b = bytearray(open('all.kith', 'rb').read())
 b[len(b) // 2] ^= 1
 open('flipped.kith', 'wb').write(b)
 open('cut.kith', 'wb').write(b[:len(b) // 2])
-open('text.kith', 'w').write('this is no index, but it is long enough to hold a head of one\n' * 99)"
+open('text.kith', 'w').write('this is no index, but as long as one could be\n' * 99)"
 fails 1 'flipped.kith' verify flipped.kith
 fails 1 'cut.kith' verify cut.kith
 fails 1 'text.kith' verify text.kith

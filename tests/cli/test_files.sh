@@ -22,7 +22,8 @@ cp a.kith before
 # same_index: a.kith is as it was, and no temporary file lies about.
 same_index() {
     cmp -s a.kith before || bad "$last: the index changed"
-    [ "$(find . -name '*.tmp*' -o -name '*.new')" = "" ] || bad "$last left $(find . -name '*.tmp*')"
+    left=$(find . -name '*.tmp*' -o -name '*.new')
+    [ "$left" = "" ] || bad "$last left $left"
 }
 
 # Bad vectors, in and as queries.

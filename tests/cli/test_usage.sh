@@ -24,7 +24,7 @@ grep -Eq '^kith [0-9]+\.[0-9]+\.[0-9]+$' out || bad "--version: $(cat out)"
 fails 2 "there is no verb 'serch'; did you mean search?" serch
 fails 2 "there is no verb 'frobnicate'" frobnicate
 fails 2 "did you mean info?" help inof
-fails 2 "there is no option --maxdist; did you mean --max-dist?" search base.kith base.csv --maxdist 3
+fails 2 "there is no option --maxdist; did you mean --max-dist?" search base.kith --maxdist 3
 fails 2 "there is no option --frob" search base.kith base.csv --frob
 fails 2 "there is no option -z" search base.kith base.csv -z
 fails 2 "--json takes no value" info base.kith --json=1

@@ -1,5 +1,5 @@
-/* Any bytes as a CSV file, read in any of the ways the command offers: batches of finite rows of one
- * length with ids and UTF-8 labels, or a sentence. The first four bytes choose the options. */
+/* Any bytes as a CSV file, read in any of the ways the command offers: batches of finite rows of
+ * one length with ids and UTF-8 labels, or a sentence. The first four bytes choose the options. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
