@@ -308,31 +308,28 @@ static size_t keep_dots(const ki_prepared *p, const float *s, size_t n, double t
 
 /* The row goes when s < t sqrt(N), t = (-tau - error) * scale: compared by squares and sign, each
  * rounded by 2 u at most, for which t gives way by 8 u. lo … FLT_MAX is where N can be trusted. */
+#define KEEP_COSINES(S, N)                                                                         \
+    const double given = t - 8.0 * U * fabs(t);                                                    \
+    const float t2 = given >= 0.0 ? float_down(given * given) : float_up(given * given);           \
+    size_t kept = 0;                                                                               \
+    if (given >= 0.0) {                                                                            \
+        KEEP_IF(!((N >= lo) & (N <= FLT_MAX) & ((S < 0.0f) | (S * S < t2 * N))))                   \
+    } else {                                                                                       \
+        KEEP_IF(!((N >= lo) & (N <= FLT_MAX) & (S < 0.0f) & (S * S > t2 * N)))                     \
+    }                                                                                              \
+    return kept;
+
 static size_t keep_cosines(const float *s, size_t n, double t, float lo, uint16_t *keep)
 {
-    const double given = t - 8.0 * U * fabs(t);
-    size_t kept = 0;
-
-    if (given >= 0.0) {
-        const float t2 = float_down(given * given);
-        KEEP_IF(!((s[2 * i + 1] >= lo) & (s[2 * i + 1] <= FLT_MAX) &
-                  ((s[2 * i] < 0.0f) | (s[2 * i] * s[2 * i] < t2 * s[2 * i + 1]))))
-    } else {
-        const float t2 = float_up(given * given);
-        KEEP_IF(!((s[2 * i + 1] >= lo) & (s[2 * i + 1] <= FLT_MAX) & (s[2 * i] < 0.0f) &
-                  (s[2 * i] * s[2 * i] > t2 * s[2 * i + 1])))
-    }
-    return kept;
+    KEEP_COSINES(s[2 * i], s[2 * i + 1])
 }
 
-/* The same of integers, which cost an u more as floats: exact keys decide afterwards. */
+/* Integers cost an u more as floats; the exact keys decide afterwards. */
 static size_t keep_int_cosines(const int32_t *s, size_t n, double t, uint16_t *keep)
 {
-    float f[2 * KI_SCORE_ROWS];
+    const float lo = 1.0f;
 
-    memset(f, 0, sizeof f);
-    for (size_t i = 0; i < 2 * n; i++) f[i] = (float)s[i];
-    return keep_cosines(f, n, t, 1.0f, keep);
+    KEEP_COSINES((float)s[2 * i], (float)s[2 * i + 1])
 }
 
 static size_t keep_all(size_t n, uint16_t *keep)
@@ -367,9 +364,12 @@ static size_t keep_int_dots(const int32_t *s, size_t n, double tau, uint16_t *ke
 
 /* ---- one block ------------------------------------------------------------------------------- */
 
-typedef union numbers {
-    float f[2 * KI_SCORE_ROWS];
-    int32_t i[2 * KI_SCORE_ROWS];
+typedef struct numbers {
+    union {
+        float f[2 * KI_SCORE_ROWS];
+        int32_t i[2 * KI_SCORE_ROWS];
+    };
+    uint16_t keep[KI_SCORE_ROWS];
 } numbers;
 
 static size_t wide_rows(size_t d)
@@ -412,15 +412,15 @@ static void run_widened(const ki_prepared *p, float *wide, const unsigned char *
 static void run(const ki_prepared *p, void *work, const void *rows, size_t stride,
                 const uint32_t *pos, size_t n)
 {
-    numbers *out = work;
+    float *out = ((numbers *)work)->f;
     const size_t end = (n + STEP - 1) / STEP * STEP;
 
     if (end > n) { // filters look at whole steps
-        memset(out->f + n, 0, (end - n) * sizeof(float));
-        memset(out->f + 2 * n, 0, 2 * (end - n) * sizeof(float));
+        memset(out + n, 0, (end - n) * sizeof(float));
+        memset(out + 2 * n, 0, 2 * (end - n) * sizeof(float));
     }
     if (!p->gather)
-        run_widened(p, wide_of(work), rows, stride, pos, n, out->f);
+        run_widened(p, wide_of(work), rows, stride, pos, n, out);
     else if (pos)
         p->gather(p->native, rows, stride, pos, n, p->d, out);
     else
@@ -488,7 +488,7 @@ static size_t score_canon(const ki_prepared *p, void *work, const unsigned char 
 size_t ki_score(const ki_prepared *p, void *work, const void *rows, size_t stride,
                 const uint32_t *pos, uint32_t first, size_t n, double tau, ki_scored *out)
 {
-    uint16_t keep[KI_SCORE_ROWS];
+    uint16_t *keep = ((numbers *)work)->keep;
     size_t kept, m = 0;
 
     ki_assert(n <= KI_SCORE_ROWS);

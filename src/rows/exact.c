@@ -17,6 +17,7 @@ enum {
     GROUP_BYTES = 64 << 20,      /* what the collectors of a group may take */
     BATCH_LEAST = 2,             /* queries that make a panel */
     UNIT_BYTES = 4 << 20,        /* rows are handed out in pieces of about this size */
+    UNIT_LEAST = 256,            /* rows */
     THREAD_BYTES = 1 << 20,      /* a thread is worth starting for this much */
     PANEL = KI_PANEL
 };
@@ -130,6 +131,7 @@ static kith_status begin_group(ki_part *p, const ki_search *s, size_t first, siz
     p->list = ki_buffer_need(p->env, &p->use[KI_USE_BLOCK], sizeof *p->list);
     KI_NEED(p->list);
     p->coded_chunk = SIZE_MAX;
+    p->seen = 0;
     KI_TRY(need_tops(p, n));
     for (size_t i = 0; i < n; i++) {
         const void *q = query_at(s, first + i);
@@ -246,7 +248,7 @@ static size_t round_up(size_t n, size_t to)
 /* Rows of about UNIT_BYTES, so that units stay within chunks. */
 static size_t unit_rows(const ki_view *v)
 {
-    size_t rows = KI_SCORE_ROWS;
+    size_t rows = UNIT_LEAST;
 
     while (rows < KI_CHUNK && rows * 2 * v->row_bytes <= UNIT_BYTES) rows *= 2;
     return rows;

@@ -13,6 +13,7 @@
 
 #include "rows/sieve.h"
 
+_Static_assert(KI_STRETCH_STEP == 64, "STRETCH_MOST and _LEAST are multiples");
 enum {
     STRETCH_BYTES = 512 << 10, /* a quarter of a level 2 cache */
     STRETCH_MOST = 4096,
@@ -182,16 +183,28 @@ static float edge_by_exponent(const float *x, size_t n)
     return ldexpf(1.0f, e - 126); // above all of exponent e
 }
 
-float ki_batch_edge(const float *x, size_t n)
+/* Four chains, since each comparison waits for the one before it. */
+static float largest(const float *x, size_t n)
 {
-    float most = 0.0f;
+    float m[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        for (size_t j = 0; j < 4; j++) m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
+    for (; i < n; i++) m[0] = x[i] > m[0] ? x[i] : m[0];
+    return fmaxf(fmaxf(m[0], m[1]), fmaxf(m[2], m[3]));
+}
+
+/* The largest is no outlier beside the mean of some. */
+float ki_batch_edge(const float *x, size_t n, bool *outliers)
+{
+    enum { SOME = 16 };
+    const float most = largest(x, n);
     double sum = 0.0;
 
-    for (size_t i = 0; i < n; i++) {
-        if (!(x[i] <= most)) most = x[i];
-        sum += (double)x[i];
-    }
-    if (most <= FLT_MAX && (double)most * (double)n <= 4.0 * sum) return most;
+    for (size_t i = 0; i < SOME; i++) sum += (double)x[i * n / SOME];
+    if ((double)most <= 4.0 * sum / SOME && sum <= (double)FLT_MAX) return most;
+    *outliers = true;
     return edge_by_exponent(x, n);
 }
 

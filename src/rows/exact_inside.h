@@ -3,7 +3,7 @@
  *
  * Words: a part is what one thread works with; a group is the queries a part looks at in one pass
  * over rows; a unit is a run of rows within one chunk that is handed to a part; a block is
- * KI_SCORE_ROWS rows of a unit.
+ * rows that are looked at together.
  */
 #ifndef KI_EXACT_INSIDE_H
 #define KI_EXACT_INSIDE_H
@@ -27,7 +27,7 @@ typedef struct ki_search {
     const unsigned char *q; /* [nq] of q_bytes */
     size_t nq, q_bytes;
     size_t group;     /* queries a group has at most */
-    size_t unit_rows; /* a power of two, KI_SCORE_ROWS…KI_CHUNK */
+    size_t unit_rows; /* a power of two, at most KI_CHUNK */
     size_t units;
     bool filtered;    /* there is a mask or a removed row */
 } ki_search;
@@ -55,6 +55,7 @@ typedef struct ki_part {
     ki_prepared *prepared; /* [n] */
     void *work;            /* of ki_score_bytes */
     ki_block_list *list;
+    uint64_t seen;         /* rows that the group met in scans */
     ki_scan_query *coded;  /* [n], ready for the scan code of chunk coded_chunk; lazily */
     size_t coded_chunk;    /* SIZE_MAX: of none */
     struct ki_batch *batch; /* NULL: queries go one by one */

@@ -7,6 +7,10 @@
  * row fetched alone costs about as much as eight in sequence. */
 enum { GATHER_BELOW = 8 };
 
+/* Bytes of a block: kernels read it in several streams at once, whose beginnings cost; and it has to
+ * stay in the cache for the next query. The first blocks are small, since all their rows pass. */
+enum { BLOCK_BYTES = 256 << 10, BLOCK_LEAST = 64, BLOCK_FIRST = 256 };
+
 uint64_t ki_eligible(const ki_search *s, uint32_t word)
 {
     enum { WORDS = KI_CHUNK / 64 };
@@ -118,6 +122,15 @@ out:
     return st;
 }
 
+static uint32_t block_rows(const ki_part *p, size_t row_bytes)
+{
+    const size_t fit = BLOCK_BYTES / row_bytes;
+    const size_t n = fit < BLOCK_LEAST ? BLOCK_LEAST : fit > KI_SCORE_ROWS ? KI_SCORE_ROWS : fit;
+
+    return (uint32_t)(p->seen < BLOCK_FIRST ? (n < BLOCK_FIRST ? n : BLOCK_FIRST)
+                                            : (n < p->seen ? n : p->seen));
+}
+
 kith_status ki_scan_run(ki_part *p, const ki_run *run)
 {
     kith_status st = KITH_OK;
@@ -129,10 +142,13 @@ kith_status ki_scan_run(ki_part *p, const ki_run *run)
     for (uint32_t at = 0, n; at < run->n; at += n) {
         const uint32_t local = run->first % KI_CHUNK + at;
         ki_run block = {run->rows + at * v->row_bytes, run->first + at, 0};
-        n = run->n - at < KI_SCORE_ROWS ? run->n - at : KI_SCORE_ROWS;
-        if (c && local < c->n && c->n - local < n) n = c->n - local;
+        const bool coded = c && local < c->n;
+        n = block_rows(p, coded ? v->d : v->row_bytes);
+        if (n > run->n - at) n = run->n - at;
+        if (coded && c->n - local < n) n = c->n - local;
         block.n = n;
-        KI_TRY(scan_block(p, c && local < c->n ? c : NULL, &block));
+        KI_TRY(scan_block(p, coded ? c : NULL, &block));
+        p->seen += n;
     }
 out:
     return st;

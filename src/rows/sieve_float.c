@@ -78,7 +78,7 @@ static void take_norms(ki_batch *b, const ki_stretch *s)
     ki_kernels_get()->scan[KI_L2][KI_F32](b->queries, b->job.rows, b->job.stride, s->n, v->d, norm);
     for (size_t i = 0; i < s->n; i++)
         if (!(norm[i] <= 0x1p120f)) norm[i] = INFINITY;
-    if (v->metric == KITH_IP) edge = ki_batch_edge(norm, s->n);
+    if (v->metric == KITH_IP) edge = ki_batch_edge(norm, s->n, &b->outliers);
     if (edge > 0x1p120f) edge = 0x1p120f;
     b->span = sqrtf(edge);
     b->outliers = false;

@@ -67,7 +67,9 @@ static void rows_bytes(ki_batch *b, const ki_stretch *s)
 {
     const ki_view *v = b->part->s->v;
     const ki_kernels *k = ki_kernels_get();
-    const float offset = (float)offset_of(v);
+    const float offset = (float)offset_of(v), half = v->metric == KITH_L2 ? 0.5f : 0.0f;
+    const int32_t *sums = b->sums;
+    float *restrict to = b->b, *restrict inverse = b->a;
     ki_block *job = &b->job;
 
     job->rows = ki_batch_rows(b, s, s->run.rows, v->row_bytes);
@@ -76,18 +78,16 @@ static void rows_bytes(ki_batch *b, const ki_stretch *s)
     job->a = NULL;
     job->b = b->b;
     (offset > 0.0f ? k->sums_u8 : k->sums_i8)(job->rows, job->stride, s->n, v->d, b->sums);
-    if (v->metric == KITH_L2)
-        for (size_t i = 0; i < s->n; i++)
-            b->b[i] = (float)b->sums[2 * i + 1] * 0.5f - offset * (float)b->sums[2 * i];
-    else if (v->metric == KITH_IP)
-        for (size_t i = 0; i < s->n; i++) b->b[i] = -offset * (float)b->sums[2 * i];
-    else
+    if (v->metric == KITH_COSINE) {
+        job->a = inverse;
         for (size_t i = 0; i < s->n; i++) {
-            const float length = sqrtf((float)b->sums[2 * i + 1]);
-            b->a[i] = length > 0.0f ? 1.0f / length : 0.0f;
-            b->b[i] = -offset * (float)b->sums[2 * i] * b->a[i];
+            const float length = sqrtf((float)sums[2 * i + 1]);
+            inverse[i] = length > 0.0f ? 1.0f / length : 0.0f;
+            to[i] = -offset * (float)sums[2 * i] * inverse[i];
         }
-    if (v->metric == KITH_COSINE) job->a = b->a;
+        return;
+    }
+    KI_EACH_ROW(i, s->n) to[i] = half * (float)sums[2 * i + 1] - offset * (float)sums[2 * i];
 }
 
 static void thresholds_bytes(ki_batch *b, ki_panel *panel)
