@@ -1,86 +1,22 @@
 /* The parallel loop: every item once, the lowest failure, nested and concurrent calls, a program's
- * own executor; the pool across fork, exit, cancelled threads and systems without threads. */
-#define _GNU_SOURCE 1 /* sched_setaffinity, pthread_getname_np, pthread_setattr_default_np */
+ * own executor; counts; progress. What is about whole processes is in torture/test_pool.c. */
+#define _GNU_SOURCE 1 /* sched_setaffinity, pthread_getname_np */
 
 #include "base/threads.h"
+#include "support/jobs.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_THREAD__)
-#    define HAVE_TSAN 1
-#elif defined(__has_feature)
-#    if __has_feature(thread_sanitizer)
-#        define HAVE_TSAN 1
-#    endif
-#endif
-#ifndef HAVE_TSAN
-#    define HAVE_TSAN 0
-#endif
-
-enum { MANY = 5000, PATIENCE = 30 /* seconds: only a hang takes so long */ };
+enum { MANY = 5000 };
 
 static ki_env env;
-
-static void pause_us(long us)
-{
-    const struct timespec t = {us / 1000000, us % 1000000 * 1000};
-
-    (void)nanosleep(&t, NULL);
-}
-
-/* A place where `wanted` threads must be at the same time. */
-typedef struct meeting {
-    pthread_mutex_t lock;
-    pthread_cond_t all_here;
-    int wanted, here;
-} meeting;
-#define MEETING(wanted)                                                  \
-    {                                                                    \
-        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, (wanted), 0 \
-    }
-
-/* Whether they came. */
-static bool meet(meeting *m)
-{
-    struct timespec until;
-    int err = 0;
-
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE;
-    pthread_mutex_lock(&m->lock);
-    if (++m->here >= m->wanted) pthread_cond_broadcast(&m->all_here);
-    while (m->here < m->wanted && err == 0)
-        err = pthread_cond_timedwait(&m->all_here, &m->lock, &until);
-    pthread_mutex_unlock(&m->lock);
-    return err == 0;
-}
-
-static kith_status meet_job(void *arg, size_t i)
-{
-    return meet(arg) ? KITH_OK : ki_fail(KITH_LIMIT, "item %zu met nobody", i);
-}
-
-/* OK when `n` threads, the caller's among them, work at the same time. */
-static kith_status meet_many(size_t n)
-{
-    meeting m = MEETING((int)n);
-
-    return ki_parallel(&env, n, n, meet_job, &m);
-}
 
 /* ---- items ---------------------------------------------------------------------------------- */
 
@@ -121,8 +57,8 @@ static void every_item_is_done_once_in_ascending_order(void **state)
 static void threads_work_at_the_same_time(void **state)
 {
     (void)state;
-    for (size_t n = 2; n <= 20; n += 3) assert_int_equal(meet_many(n), KITH_OK);
-    assert_int_equal(meet_many(2), KITH_OK); // of a pool that has become larger
+    for (size_t n = 2; n <= 20; n += 3) assert_int_equal(meet_many(&env, n), KITH_OK);
+    assert_int_equal(meet_many(&env, 2), KITH_OK); // of a pool that has become larger
 }
 
 typedef struct crowd {
@@ -143,38 +79,16 @@ static kith_status join_crowd(void *arg, size_t i)
     return KITH_OK;
 }
 
-static kith_status count_calls(void *arg, size_t i)
-{
-    atomic_size_t *calls = arg;
-
-    (void)i;
-    atomic_fetch_add(calls, 1);
-    return KITH_OK;
-}
-
-static atomic_bool stop_calling;
-
-static void *call_until_stopped(void *arg)
-{
-    while (!atomic_load(&stop_calling)) {
-        atomic_size_t calls = 0;
-
-        if (ki_parallel(&env, 4, 200, count_calls, &calls) != KITH_OK) return NULL;
-        if (atomic_load(&calls) != 200) return NULL;
-    }
-    return arg;
-}
-
 /* Beside another thread's calls, whose workers look for more to do when they are done. */
 static void no_more_threads_work_than_asked(void **state)
 {
+    busy_caller other = {.env = &env};
     pthread_t thread;
     void *good = NULL;
 
     (void)state;
-    assert_int_equal(meet_many(20), KITH_OK); // the pool has more
-    atomic_store(&stop_calling, false);
-    assert_int_equal(pthread_create(&thread, NULL, call_until_stopped, &env), 0);
+    assert_int_equal(meet_many(&env, 20), KITH_OK); // the pool has more
+    assert_int_equal(pthread_create(&thread, NULL, call_until_stopped, &other), 0);
     int most[9] = {0};
     for (size_t threads = 1; threads <= 8; threads++) {
         crowd c = {0};
@@ -182,7 +96,7 @@ static void no_more_threads_work_than_asked(void **state)
         if (ki_parallel(&env, threads, 60, join_crowd, &c) != KITH_OK) break;
         most[threads] = atomic_load(&c.most);
     }
-    atomic_store(&stop_calling, true);
+    atomic_store(&other.stop, true);
     assert_int_equal(pthread_join(thread, &good), 0);
     assert_non_null(good);
     for (int threads = 1; threads <= 8; threads++)
@@ -221,16 +135,6 @@ static void workers_are_named_and_take_no_signals(void **state)
 }
 
 /* ---- failures ------------------------------------------------------------------------------- */
-
-enum { FIRST_BAD = 10 };
-
-static kith_status fail_from_ten_on(void *arg, size_t i)
-{
-    (void)arg;
-    if (i < FIRST_BAD) return KITH_OK;
-    if (i == FIRST_BAD) pause_us(2000); // the lowest is not the first to fail
-    return ki_fail(i == FIRST_BAD ? KITH_CORRUPT : KITH_IO, "item %zu", i);
-}
 
 static void the_lowest_failure_is_told(void **state)
 {
@@ -306,7 +210,7 @@ static void nested_calls_stay_on_their_thread(void **state)
         assert_int_equal(ki_parallel(&env, threads, 40, outer_job, &all), KITH_EXISTS);
         assert_string_equal(kith_last_error(), "inner");
     }
-    assert_int_equal(meet_many(3), KITH_OK); // after it, calls are spread again
+    assert_int_equal(meet_many(&env, 3), KITH_OK); // after it, calls are spread again
 }
 
 static void *call_often(void *arg)
@@ -337,39 +241,30 @@ static void calls_from_many_threads_are_apart(void **state)
     }
 }
 
-/* All workers and a caller are in items that wait; another call must end all the same. */
-static meeting busy, go_on;
-
-static kith_status wait_to_go_on(void *arg, size_t i)
-{
-    (void)arg;
-    (void)i;
-    return meet(&busy) && meet(&go_on) ? KITH_OK : ki_fail(KITH_LIMIT, "a hang");
-}
+/* As many threads as there can be are in items that wait; another call must end all the same. */
+enum { ALL = 256 };
+static meetings everyone = {MEETING(ALL + 1), MEETING(ALL + 1)}; // and who watches
 
 static void *block_the_pool(void *arg)
 {
-    return ki_parallel(&env, 64, 64, wait_to_go_on, NULL) == KITH_OK ? arg : NULL;
+    return ki_parallel(&env, ALL, ALL, meet_twice, &everyone) == KITH_OK ? arg : NULL;
 }
 
 static void a_busy_pool_is_not_waited_for(void **state)
 {
-    const meeting all_workers = MEETING(65), and_me = MEETING(65);
     pthread_t thread;
     void *good = NULL;
 
     (void)state;
-    busy = all_workers;
-    go_on = and_me;
     assert_int_equal(pthread_create(&thread, NULL, block_the_pool, &env), 0);
-    assert_true(meet(&busy)); // 64 threads are in an item; no larger pool was ever asked for
+    assert_true(meet(&everyone.first));
     for (int round = 0; round < 20; round++) {
         atomic_size_t calls = 0;
 
         assert_int_equal(ki_parallel(&env, 8, 1000, count_calls, &calls), KITH_OK);
         assert_int_equal(calls, 1000);
     }
-    assert_true(meet(&go_on));
+    assert_true(meet(&everyone.second));
     assert_int_equal(pthread_join(thread, &good), 0);
     assert_non_null(good);
 }
@@ -400,7 +295,7 @@ static void a_cancelled_thread_harms_nobody(void **state)
         assert_int_equal(pthread_cancel(thread), 0);
         assert_int_equal(pthread_join(thread, &end), 0);
         assert_ptr_equal(end, PTHREAD_CANCELED);
-        assert_int_equal(meet_many(3), KITH_OK);
+        assert_int_equal(meet_many(&env, 3), KITH_OK);
     }
 }
 
@@ -636,233 +531,7 @@ static void the_clock_goes_on(void **state)
     assert_true(ki_now_us() - before >= 3000);
 }
 
-/* ---- processes ------------------------------------------------------------------------------ */
-
-static bool is_child;
-
-/* Run body in a child; true when it says so. A child that hangs is ended by its alarm. */
-static bool in_child(bool (*body)(void))
-{
-    int status = -1;
-    pid_t child;
-
-    (void)fflush(NULL);
-    child = fork();
-    if (child == 0) {
-        is_child = true;
-        (void)alarm(2 * PATIENCE);
-        _exit(body() ? 0 : 1);
-    }
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
-}
-
-/* ThreadSanitizer knows no threads that start after a fork; the rest of it is watched. */
-static bool three_meet(void)
-{
-    return (HAVE_TSAN && is_child) || meet_many(3) == KITH_OK;
-}
-
-static bool three_meet_and_grandchildren_too(void)
-{
-    return three_meet() && in_child(three_meet) && three_meet();
-}
-
-static void a_child_has_a_pool_of_its_own(void **state)
-{
-    (void)state;
-    assert_int_equal(meet_many(3), KITH_OK);
-    for (int round = 0; round < 5; round++) assert_true(in_child(three_meet_and_grandchildren_too));
-    assert_int_equal(meet_many(3), KITH_OK);
-}
-
-static void a_process_forks_while_others_work(void **state)
-{
-    pthread_t thread[2];
-
-    (void)state;
-    atomic_store(&stop_calling, false);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&thread[i], NULL, call_until_stopped, &env), 0);
-    bool good = true;
-    for (int round = 0; round < 30; round++) good = in_child(three_meet) && good;
-    atomic_store(&stop_calling, true);
-    for (int i = 0; i < 2; i++) {
-        void *fine = NULL;
-
-        assert_int_equal(pthread_join(thread[i], &fine), 0);
-        assert_non_null(fine);
-    }
-    assert_true(good);
-}
-
-static pid_t forked;
-
-/* The caller's thread forks in its item while a worker is in another. */
-static kith_status fork_in_item(void *arg, size_t i)
-{
-    const pthread_t *caller = arg;
-
-    (void)i;
-    if (!meet(&busy)) return ki_fail(KITH_LIMIT, "nobody came");
-    if (pthread_equal(pthread_self(), *caller)) forked = fork();
-    return meet(&go_on) || forked == 0 ? KITH_OK : ki_fail(KITH_LIMIT, "nobody came back");
-}
-
-static bool fork_inside(void)
-{
-    const meeting both = MEETING(2);
-    pthread_t self = pthread_self();
-    int status = -1;
-    kith_status st;
-
-    busy = both;
-    go_on = both;
-    st = ki_parallel(&env, 2, 2, fork_in_item, &self);
-    if (forked == 0) {
-        is_child = true;
-        (void)alarm(2 * PATIENCE);
-        // The other item's thread does not exist here: the call tells it, and the next one works.
-        _exit(st == KITH_CANCELLED && strstr(kith_last_error(), "forked") && three_meet() ? 0 : 1);
-    }
-    return st == KITH_OK && waitpid(forked, &status, 0) == forked && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
-}
-
-static void a_fork_inside_an_item_is_told(void **state)
-{
-    (void)state;
-    assert_true(fork_inside());
-    assert_int_equal(meet_many(3), KITH_OK);
-}
-
-/* exit() while items run on other threads, and from within an item. */
-static void *never_ending(void *arg)
-{
-    (void)ki_parallel(&env, 3, 100, wait_to_go_on, NULL);
-    return arg;
-}
-
-static bool exit_beside_work(void)
-{
-    const meeting four = MEETING(4), nobody = MEETING(1000);
-    pthread_t thread;
-
-    busy = four;
-    go_on = nobody;
-    if (pthread_create(&thread, NULL, never_ending, NULL) != 0 || !meet(&busy)) return false;
-    exit(0);
-}
-
-static kith_status exit_in_item(void *arg, size_t i)
-{
-    (void)arg;
-    if (!meet(&busy)) return ki_fail(KITH_LIMIT, "nobody came");
-    if (i == 1) exit(0);
-    (void)meet(&go_on);
-    return KITH_OK;
-}
-
-static bool exit_from_an_item(void)
-{
-    const meeting two = MEETING(2), nobody = MEETING(1000);
-
-    busy = two;
-    go_on = nobody;
-    (void)ki_parallel(&env, 2, 2, exit_in_item, NULL);
-    return false;
-}
-
-static bool exit_after_work(void)
-{
-    if (!three_meet()) return false;
-    exit(0);
-}
-
-/* ---- systems without threads ---------------------------------------------------------------- */
-
-static bool set_stack(size_t size)
-{
-    pthread_attr_t attr;
-
-    return pthread_attr_init(&attr) == 0 && pthread_attr_setstacksize(&attr, size) == 0 &&
-           pthread_setattr_default_np(&attr) == 0;
-}
-
-/* No address space holds a stack of 64 TiB: no thread can be made. */
-static bool work_without_threads(void)
-{
-    atomic_size_t calls = 0;
-
-    return set_stack((size_t)1 << 46) &&
-           ki_parallel(&env, 8, 1000, count_calls, &calls) == KITH_OK &&
-           atomic_load(&calls) == 1000 &&
-           ki_parallel(&env, 8, 100, fail_from_ten_on, NULL) == KITH_CORRUPT &&
-           set_stack((size_t)1 << 20) && three_meet(); // threads can be made again
-}
-
-/* Room for two stacks of 1 GiB, not for seven. (ThreadSanitizer's own memory fits no limit.) */
-static bool work_with_fewer_threads(void)
-{
-    unsigned long pages = 0;
-    atomic_size_t calls = 0;
-    struct rlimit limit;
-    FILE *file = fopen("/proc/self/statm", "r");
-    const bool known = file != NULL && fscanf(file, "%lu", &pages) == 1;
-
-    if (file != NULL) (void)fclose(file);
-    if (HAVE_TSAN) return true;
-    limit.rlim_cur = limit.rlim_max =
-        (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)5 << 29);
-    return known && set_stack((size_t)1 << 30) && setrlimit(RLIMIT_AS, &limit) == 0 &&
-           ki_parallel(&env, 8, 1000, count_calls, &calls) == KITH_OK &&
-           atomic_load(&calls) == 1000 && three_meet();
-}
-
-/* ---- programs of their own ------------------------------------------------------------------ */
-
-/* What is about a whole process runs in a new one: this program with the name as its argument. */
-static const struct {
-    const char *name;
-    bool (*body)(void);
-} programs[] = {
-    {"exit after work", exit_after_work},
-    {"exit beside work", exit_beside_work},
-    {"exit from an item", exit_from_an_item},
-    {"work without threads", work_without_threads},
-    {"work with fewer threads", work_with_fewer_threads},
-};
-
-static int run_program(const char *name)
-{
-    (void)alarm(2 * PATIENCE);
-    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
-        if (strcmp(name, programs[i].name) == 0) return programs[i].body() ? 0 : 1;
-    return 2;
-}
-
-static bool run(size_t i)
-{
-    const pid_t child = fork();
-    int status = -1;
-
-    if (child == 0) {
-        (void)execl("/proc/self/exe", "test_threads", programs[i].name, (char *)NULL);
-        _exit(3);
-    }
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
-}
-
-static void processes_end_and_manage_with_few_threads(void **state)
-{
-    (void)state;
-    for (size_t round = 0; round < 3; round++)
-        for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
-            if (!run(i)) fail_msg("%s", programs[i].name);
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_are_named_and_take_no_signals), // first: it watches the pool grow
@@ -883,13 +552,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_watcher_cancels),
         cmocka_unit_test(nobody_need_watch),
         cmocka_unit_test(the_clock_goes_on),
-        cmocka_unit_test(a_child_has_a_pool_of_its_own),
-        cmocka_unit_test(a_process_forks_while_others_work),
-        cmocka_unit_test(a_fork_inside_an_item_is_told),
-        cmocka_unit_test(processes_end_and_manage_with_few_threads),
     };
 
     if (ki_env_init(&env, NULL) != KITH_OK) return 1;
-    if (argc == 2) return run_program(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
