@@ -5,6 +5,9 @@
 
 #include "base/blob.h"
 
+/* Chunks are used as they lie in the file. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian machines only");
+
 #define KI_SECTION_ROWS       KI_FOUR('R', 'O', 'W', 'S') /* what the rows are: ki_rows_head */
 #define KI_SECTION_CODES      KI_FOUR('C', 'O', 'D', 'E')
 #define KI_SECTION_IDS        KI_FOUR('I', 'D', 'S', ' ')
