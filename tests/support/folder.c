@@ -1,4 +1,6 @@
 /* Files for tests. What fails here fails the test. */
+#define _DEFAULT_SOURCE 1 /* POSIX beside C17 */
+
 #include "support/folder.h"
 #include "support/harness.h"
 

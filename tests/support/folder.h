@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For cmocka_run_group_tests: made before, empty again and removed afterwards (or the test fails). */
+/* For cmocka_run_group_tests. remove fails when the folder is not empty. */
 int folder_make(void **state);
 int folder_remove(void **state);
 const char *folder_path(void);

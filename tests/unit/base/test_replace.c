@@ -1,4 +1,6 @@
 /* Replacing a file whole: what is there afterwards, what is left behind, what is refused. */
+#define _DEFAULT_SOURCE 1 /* POSIX beside C17 */
+
 #include "base/replace.h"
 #include "support/failing.h"
 #include "support/folder.h"

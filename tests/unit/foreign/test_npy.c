@@ -1,4 +1,6 @@
 /* numpy arrays: every type, order and version; what is damaged, cut or hostile; and back. */
+#define _DEFAULT_SOURCE 1 /* POSIX beside C17 */
+
 #include "foreign/npy.h"
 #include "support/failing.h"
 #include "support/folder.h"
@@ -11,12 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SAME ((kith_dtype)0) /* what the source has */
+
 static const char *path; /* of the file under test */
 
 /* ---- making arrays ------------------------------------------------------------------------ */
 
 typedef struct bytes {
-    uint8_t p[4096];
+    uint8_t p[1024];
     size_t len;
 } bytes;
 
@@ -340,7 +344,7 @@ static void prefixes_that_are_refused(void **state)
 static void every_cut_is_seen(void **state)
 {
     static const float x[6] = {1, 2, 3, 4, 5, 6};
-    char literal[256], says[64];
+    char literal[256], says[128];
     kith_source src;
     bytes b;
 
@@ -460,12 +464,12 @@ static void what_is_saved_comes_back(void **state)
     (void)state;
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
         for (int known = 0; known < 2; known++) {
-            must(save(KITH_ROWS(types[t].rows, 3, types[t].dtype), 2, known, 0));
+            must(save(KITH_ROWS(types[t].rows, 3, types[t].dtype), 2, known, SAME));
             expect_rows(path, types[t].dtype, 3, 2, types[t].rows);
             must(save(KITH_ROWS(types[t].rows, 3, types[t].dtype), 2, known, types[t].dtype));
             expect_rows(path, types[t].dtype, 3, 2, types[t].rows);
         }
-    must(save(KITH_ROWS(f32, 0, KITH_F32), 2, 0, 0));
+    must(save(KITH_ROWS(f32, 0, KITH_F32), 2, 0, SAME));
     expect_rows(path, KITH_F32, 0, 2, f32);
 }
 
@@ -480,7 +484,7 @@ static void the_bytes_are_numpys(void **state)
     size_t len;
 
     (void)state;
-    must(save(KITH_ROWS(x, 2, KITH_F32), 2, 0, 0));
+    must(save(KITH_ROWS(x, 2, KITH_F32), 2, 0, SAME));
     got = read_file(path, &len);
     assert_int_equal(sizeof head - 1, 128);
     assert_int_equal(len, 128 + 16);
@@ -513,9 +517,9 @@ static void types_are_converted_when_nothing_is_lost(void **state)
     expect_rows(path, KITH_F16, 3, 2, halves);
     must(save(KITH_ROWS(halves, 3, KITH_F16), 2, 1, KITH_F32));
     expect_rows(path, KITH_F32, 3, 2, f16able);
-    must(save(KITH_ROWS(bf16, 3, KITH_BF16), 2, 1, 0));
+    must(save(KITH_ROWS(bf16, 3, KITH_BF16), 2, 1, SAME));
     expect_rows(path, KITH_F32, 3, 2, of_bf16);
-    must(save(KITH_ROWS(bits, 3, KITH_BIT), 3, 1, 0));
+    must(save(KITH_ROWS(bits, 3, KITH_BIT), 3, 1, SAME));
     expect_rows(path, KITH_U8, 3, 3, unpacked);
 }
 
@@ -539,11 +543,11 @@ static void losses_are_refused(void **state)
     refused(save(KITH_ROWS(big, 1, KITH_I64), 2, 1, KITH_I32), KITH_BAD_ARG, "i32 cannot hold it");
     refused(save(KITH_ROWS(big, 1, KITH_I64), 2, 1, KITH_F16), KITH_BAD_ARG, "f16 cannot hold it");
     refused(save(KITH_ROWS(x, 1, KITH_F32), 1, 1, KITH_BIT), KITH_UNSUPPORTED, ".npy holds f32");
-    refused(save(KITH_ROWS(x, 1, KITH_F32), 0, 1, 0), KITH_LIMIT, "rows of 0 components");
+    refused(save(KITH_ROWS(x, 1, KITH_F32), 0, 1, SAME), KITH_LIMIT, "rows of 0 components");
     memory_source_init(&m, KITH_ROWS(x, 8, KITH_F32), 1, 0);
     m.batch = 1;
     m.fail_at = 4;
-    refused(ki_format_npy.save(&m.source, 0, path, NULL, NULL), KITH_CANCELLED,
+    refused(ki_format_npy.save(&m.source, SAME, path, NULL, NULL), KITH_CANCELLED,
             "the source failed");
     assert_int_equal(files_in_folder(), 1);
     must(save(KITH_ROWS(x, 8, KITH_F32), 1, 1, KITH_F16)); // NaN and infinity have halves
@@ -569,7 +573,7 @@ static void no_failed_save_loses_anything(void **state)
                 failing_files_at(&f, FAILING_ANY, n, false, ENOSPC);
             else
                 failing_alloc_at(&f, n, false);
-            st = ki_format_npy.save(&m.source, 0, path, &f.host, NULL);
+            st = ki_format_npy.save(&m.source, SAME, path, &f.host, NULL);
             assert_null(failing_complaint(&f));
             assert_int_equal(files_in_folder(), 1);
             if (!failing_happened(&f)) {
