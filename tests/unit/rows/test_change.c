@@ -97,12 +97,16 @@ static void ids_are_numbered_or_given(void **state)
     (void)state;
     start(&s, "F32", KITH_L2);
     must(put(&s, KI_PUT_ADD, floats(0, 3), NULL, NULL)); // 0 1 2
-    id[0] = 3, id[1] = 4, id[2] = 5;
+    id[0] = 3;
+    id[1] = 4;
+    id[2] = 5;
     must(put(&s, KI_PUT_ADD, floats(3, 3), id, NULL));
     const ki_view *v = ki_view_acquire(s.rows);
     assert_null(v->ids); // given, but they continue the row
     ki_view_release(s.rows, v);
-    id[0] = 100, id[1] = 50, id[2] = 101;
+    id[0] = 100;
+    id[1] = 50;
+    id[2] = 101;
     must(put(&s, KI_PUT_ADD, floats(6, 3), id, NULL));
     must(put(&s, KI_PUT_ADD, floats(9, 1), NULL, NULL));
     v = ki_view_acquire(s.rows);
@@ -122,9 +126,11 @@ static void ids_that_cannot_be(void **state)
     (void)state;
     start(&s, "F32", KITH_L2);
     refused(put(&s, KI_PUT_ADD, floats(0, 3), id, NULL), KITH_BAD_ARG, "row 1: id -1");
-    id[0] = -2, id[2] = 0;
+    id[0] = -2;
+    id[2] = 0;
     refused(put(&s, KI_PUT_ADD, floats(0, 3), id, NULL), KITH_BAD_ARG, "row 1: id -1");
-    id[1] = 42, id[2] = 42;
+    id[1] = 42;
+    id[2] = 42;
     refused(put(&s, KI_PUT_ADD, floats(0, 3), id, NULL), KITH_EXISTS,
             "id 42 is in row 1 and in row 2");
     refused(put(&s, KI_PUT_UPSERT, floats(0, 3), id, NULL), KITH_EXISTS, "in row 1 and in row 2");
