@@ -67,7 +67,7 @@ extern "C" {
     X(VERSION, 12, "file too new")                                                                 \
     X(CANCELLED, 13, "cancelled")
 
-#define KITH_ENUM_(name, value, phrase) KITH_##name = value,
+#define KITH_ENUM_(name, value, phrase) KITH_##name = (value),
 typedef enum kith_status { KITH_STATUS_LIST(KITH_ENUM_) KITH_STATUS_MAX_ = 0x7fffffff } kith_status;
 
 /* KITH_HEADER_VERSION of the library that is linked. */

@@ -73,6 +73,9 @@ static kith_status set_options(const ki_spec *spec, const ki_spec_item *it, ki_p
         const ki_spec_option *o = &spec->option[it->first_option + i];
         char why[KI_SENTENCE];
 
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(spec->option[it->first_option + j].name, o->name) == 0)
+                return ki_spec_fail(spec, o->column, "%s is given twice", o->name);
         if (ki_plan_set(plan, o->name, o->value) == KITH_OK) continue;
         ki_sentence_get(why);
         return ki_spec_fail(spec, o->column, "%.150s", why);

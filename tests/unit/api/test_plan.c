@@ -49,6 +49,7 @@ static void refusals(void **state)
         {"Flat,F16,F16", "column 10", KITH_L2, KITH_BAD_SPEC},
         {"Flat(scan=maybe)", "maybe", KITH_L2, KITH_BAD_SPEC},
         {"Flat(nothing=1)", "no parameter \"nothing\"", KITH_L2, KITH_BAD_SPEC},
+        {"Flat(scan=on,scan=off)", "column 14: scan is given twice", KITH_L2, KITH_BAD_SPEC},
         {"Flat(", "column", KITH_L2, KITH_BAD_SPEC},
         {"Flat, U8", "column 6", KITH_L2, KITH_BAD_SPEC},
         {"Flat)", "column 5", KITH_L2, KITH_BAD_SPEC},
