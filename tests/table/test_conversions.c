@@ -225,9 +225,17 @@ static void find_spoiled(const ki_kernels *k, const char *isa)
         uint8_t *p = source + ROOM - 4 * n;
         for (size_t i = 0; i < n; i++) memcpy(p + 4 * i, &good[i % 7], 4);
         assert_int_equal(k->find_nonfinite(p, n), n);
-        for (size_t i = n; i-- > 0;) { // the first of several is found
+        for (size_t i = 0; i < n; i++) { // each alone
+            for (size_t b = 0; b < 4; b++) {
+                memcpy(p + 4 * i, &bad[b], 4);
+                if (k->find_nonfinite(p, n) != i)
+                    fail_msg("%s: n %zu, place %zu, %g", isa, n, i, (double)bad[b]);
+            }
+            memcpy(p + 4 * i, &good[i % 7], 4);
+        }
+        for (size_t i = n; i-- > 0;) { // the first of several
             memcpy(p + 4 * i, &bad[i % 4], 4);
-            if (k->find_nonfinite(p, n) != i) fail_msg("%s: n %zu, place %zu", isa, n, i);
+            assert_int_equal(k->find_nonfinite(p, n), i);
         }
     }
 }
@@ -253,10 +261,17 @@ static void find_broken(const ki_kernels *k, const char *isa)
                 memcpy(p + 4 * i, &v, 4);
             }
             assert_int_equal(k->find_noninteger(p, n, lo, hi), n);
-            for (size_t i = n; i-- > 0;) {
+            for (size_t i = 0; i < n; i++) { // each alone
+                for (size_t b = 0; b < 9; b++) {
+                    memcpy(p + 4 * i, &bad[b], 4);
+                    if (k->find_noninteger(p, n, lo, hi) != i)
+                        fail_msg("%s: n %zu, place %zu, %g", isa, n, i, (double)bad[b]);
+                }
+                memcpy(p + 4 * i, &lo, 4);
+            }
+            for (size_t i = n; i-- > 0;) { // the first of several
                 memcpy(p + 4 * i, &bad[i % 9], 4);
-                if (k->find_noninteger(p, n, lo, hi) != i)
-                    fail_msg("%s: n %zu, place %zu, %g", isa, n, i, (double)bad[i % 9]);
+                assert_int_equal(k->find_noninteger(p, n, lo, hi), i);
             }
         }
 }
