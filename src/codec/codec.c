@@ -10,7 +10,12 @@ static const ki_codec *const codecs[] = {
 #undef KI_CODEC
 };
 
-enum { CODECS = sizeof codecs / sizeof *codecs };
+enum {
+#define KI_CODEC(member) INDEX_OF_##member,
+#include "codec/table.def"
+#undef KI_CODEC
+    CODECS
+};
 
 const ki_codec *ki_codec_at(size_t i)
 {

@@ -75,8 +75,7 @@ kith_status ki_change_bury(ki_change *c, uint32_t pos)
     kith_status st = KITH_OK;
     void *words;
 
-    if (!own->removed)
-        KI_TRY(ki_column_create(own->env, sizeof(uint64_t), true, &own->removed));
+    if (!own->removed) KI_TRY(ki_column_create(own->env, sizeof(uint64_t), true, &own->removed));
     KI_TRY(ki_column_edit(&own->removed, pos >> KI_CHUNK_BITS, KI_CHUNK / 8, &words));
     ki_bit_set(words, pos % KI_CHUNK);
     c->next->live--;

@@ -121,12 +121,12 @@ kith_status kith_filter_join(kith_join op, const kith_filter *a, const kith_filt
     if (op != KITH_AND && op != KITH_OR && op != KITH_NOT)
         KI_FAIL(KITH_BAD_ARG, "%d is no kith_join", (int)op);
     if (!a || (op == KITH_NOT) != !b)
-        KI_FAIL(KITH_BAD_ARG, "%s", op == KITH_NOT ? "NOT joins a alone: b must be NULL"
-                                                   : "AND and OR need both filters");
+        KI_FAIL(KITH_BAD_ARG, "%s",
+                op == KITH_NOT ? "NOT joins a alone: b must be NULL"
+                               : "AND and OR need both filters");
     depth = a->depth;
     if (b && b->depth > depth) depth = b->depth;
-    if (depth >= DEPTH)
-        KI_FAIL(KITH_LIMIT, "filters are joined %d deep, which is the most", DEPTH);
+    if (depth >= DEPTH) KI_FAIL(KITH_LIMIT, "filters are joined %d deep, which is the most", DEPTH);
     KI_TRY(create(op == KITH_AND ? KI_NODE_AND : op == KITH_OR ? KI_NODE_OR : KI_NODE_NOT, out));
     (*out)->a = ki_filter_share(a);
     (*out)->b = ki_filter_share(b);

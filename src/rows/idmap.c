@@ -161,8 +161,7 @@ kith_status ki_idmap_reserve(ki_idmap *m, ki_env *env, const ki_column *ids,
     uint64_t cap = t ? t->cap : 0, later = more + behind / 8;
     kith_status st;
 
-    if (t && ((uint64_t)t->used + more) * 3 <= cap * 2 && m->passed <= cap + behind)
-        return KITH_OK;
+    if (t && ((uint64_t)t->used + more) * 3 <= cap * 2 && m->passed <= cap + behind) return KITH_OK;
     for (uint32_t pos = m->base; pos < n; pos++) later += !ki_column_removed(removed, pos);
     // Half full at most unless all comes at once, and room for an eighth of the positions that a
     // rebuild passes over: the next one is far.

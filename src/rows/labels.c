@@ -37,7 +37,7 @@ struct ki_label_pool {
     ki_env *env;
     uint32_t entries, texts; // there are; the writer's
     stair entry, text;
-    block *blocks; // the latest first; the writer's
+    block *blocks;       // the latest first; the writer's
     atomic_size_t bytes; // for statistics, which readers ask
 };
 
@@ -147,8 +147,7 @@ size_t ki_labels_bytes(const ki_labels *l)
 
     return base + (size_t)l->base.text_len + 4 * (size_t)l->base.sorted_n +
            (l->pool ? atomic_load_explicit(&l->pool->bytes, memory_order_relaxed) : 0) +
-           (l->table ? table_bytes(l->table->cap) : 0) +
-           ki_column_bytes(l->refs);
+           (l->table ? table_bytes(l->table->cap) : 0) + ki_column_bytes(l->refs);
 }
 
 /* ---- what a text may be ---------------------------------------------------------------------- */

@@ -40,13 +40,13 @@ typedef struct ki_labels {
 void ki_labels_share(const ki_labels *l, ki_labels *out);
 void ki_labels_release(ki_labels *l);
 
-/* BAD_ARG unless text (NULL: no label) is UTF-8 of at most KITH_MAX_LABEL bytes; what: "row". */
-kith_status ki_label_check(const char *text, const char *what, int64_t number);
+/* BAD_ARG unless label (NULL: no label) is UTF-8 of at most KITH_MAX_LABEL bytes; what: "row". */
+kith_status ki_label_check(const char *label, const char *what, int64_t number);
 
 /* Text with its closing NUL, "" if the row has none; *len without the NUL. */
 const char *ki_labels_get(const ki_labels *l, uint32_t pos, size_t *len);
 /* Give a row a label, "" = none. The change that fails here has to be undone. */
-kith_status ki_labels_set(ki_labels *l, ki_env *env, uint32_t pos, const char *text, size_t len);
+kith_status ki_labels_set(ki_labels *l, ki_env *env, uint32_t pos, const char *label, size_t len);
 /* How many entries there are, known or not: the mark for undo. */
 uint32_t ki_labels_mark(const ki_labels *l);
 /* Unlink all entries after the mark; l is what the change began with. */
@@ -54,7 +54,7 @@ void ki_labels_undo(ki_labels *l, uint32_t mark);
 
 /* Call each(ctx, pos) for the rows of this text, removed ones too, until it fails. */
 typedef kith_status ki_label_hit(void *ctx, uint32_t pos);
-kith_status ki_labels_find(const ki_labels *l, const char *text, ki_label_hit *each, void *ctx);
+kith_status ki_labels_find(const ki_labels *l, const char *label, ki_label_hit *each, void *ctx);
 size_t ki_labels_bytes(const ki_labels *l);
 /* Labels found by row are found by text, and the other way round; n rows there are. */
 kith_status ki_labels_check(const ki_labels *l, ki_env *env, uint32_t n);

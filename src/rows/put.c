@@ -16,10 +16,10 @@ enum {
 typedef struct filling {
     ki_change *change;
     kith_rows x;
-    size_t piece;  // rows
-    uint32_t n0;   // position of the first row
+    size_t piece; // rows
+    uint32_t n0;  // position of the first row
     bool check, encode;
-    bool fit_u8;   // look whether U8 can keep them
+    bool fit_u8; // look whether U8 can keep them
     atomic_bool misfit;
     ki_progress *progress;
 } filling;

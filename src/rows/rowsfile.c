@@ -295,7 +295,7 @@ static kith_status open_scan_chunk(const opening *o, size_t c, ki_span centres, 
     s->centre = (const float *)(const void *)(centres.ptr + c * d * sizeof(float));
     s->scale = (const float *)(const void *)term;
     s->error = (const float *)(const void *)(term + s->n * sizeof(float));
-    s->half_norm = (const float *)(const void *)(term + 2 * s->n * sizeof(float));
+    s->half_norm = (const float *)(const void *)(term + 2 * sizeof(float) * s->n);
     s->codes = codes.ptr + start * d;
     if (copy) return ki_scan_chunk_create(o->env, s->n, d, s, s, &own->scans->chunk[c]);
     return ki_chunk_borrow(o->env, s->codes, s->n, s->n * d, o->map, &own->scans->chunk[c]);

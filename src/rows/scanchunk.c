@@ -9,24 +9,22 @@
 
 enum { PIECE = 1024 }; // rows that one thread codes at a time
 
-/* The arrays belong to the change: what is const for readers is written here. */
-static void *writable(const void *p)
-{
-    return (void *)(uintptr_t)p;
-}
+/* The arrays of a chunk's scan code, ours to write. */
+typedef struct arrays {
+    float *centre, *scale, *error, *half_norm;
+    uint8_t *codes;
+} arrays;
 
-/* Centre, three floats a row, codes; each 64-byte aligned. at NULL: the length only. */
-static size_t layout(uint8_t *at, size_t cap, size_t d, ki_scan_chunk *out)
+/* Centre, three floats a row, codes; each 64-byte aligned. Returns the length of all. */
+static size_t lay_out(uint8_t *at, size_t cap, size_t d, arrays *out)
 {
     const size_t centre = (d * sizeof(float) + 63) / 64 * 64;
     const size_t terms = (cap * sizeof(float) + 63) / 64 * 64;
 
     if (at) {
-        out->centre = (const float *)(const void *)at;
-        out->scale = (const float *)(const void *)(at + centre);
-        out->error = (const float *)(const void *)(at + centre + terms);
-        out->half_norm = (const float *)(const void *)(at + centre + 2 * terms);
-        out->codes = at + centre + 3 * terms;
+        void *const part[] = {at, at + centre, at + centre + terms, at + centre + 2 * terms};
+
+        *out = (arrays){part[0], part[1], part[2], part[3], at + centre + 3 * terms};
     }
     return centre + 3 * terms + cap * d;
 }
@@ -34,7 +32,7 @@ static size_t layout(uint8_t *at, size_t cap, size_t d, ki_scan_chunk *out)
 typedef struct coding {
     const ki_view *view;
     size_t chunk, from, to; // rows of the chunk
-    ki_scan_chunk place;    // its arrays, ours to write
+    arrays place;
     ki_progress *progress;
 } coding;
 
@@ -46,30 +44,34 @@ static kith_status code_piece(void *arg, size_t i)
     const size_t n = left < PIECE ? left : PIECE;
     const void *rows = v->own->codes->chunk[g->chunk]->bytes + at * v->row_bytes;
 
-    ki_scancode_encode(v->metric, rows, n, v->d, g->place.centre,
-                       (uint8_t *)writable(g->place.codes) + at * v->d,
-                       (float *)writable(g->place.scale) + at,
-                       (float *)writable(g->place.error) + at,
-                       (float *)writable(g->place.half_norm) + at);
+    ki_scancode_encode(v->metric, rows, n, v->d, g->place.centre, g->place.codes + at * v->d,
+                       g->place.scale + at, g->place.error + at, g->place.half_norm + at);
     return ki_progress_add(g->progress, 0);
 }
 
 kith_status ki_scan_chunk_create(ki_env *env, uint32_t cap, size_t d, const ki_scan_chunk *from,
                                  ki_scan_chunk *out, ki_chunk **block)
 {
-    ki_scan_chunk s = {.n = from->n, .error_max = from->error_max};
+    const size_t n = from->n;
     kith_status st = KITH_OK;
+    arrays a = {0};
 
-    KI_TRY(ki_chunk_create(env, cap, layout(NULL, cap, d, NULL), block));
-    (void)layout((*block)->own, cap, d, &s);
-    if (s.n) {
-        memcpy(writable(s.centre), from->centre, d * sizeof(float));
-        memcpy(writable(s.scale), from->scale, s.n * sizeof(float));
-        memcpy(writable(s.error), from->error, s.n * sizeof(float));
-        memcpy(writable(s.half_norm), from->half_norm, s.n * sizeof(float));
-        memcpy(writable(s.codes), from->codes, s.n * d);
+    KI_TRY(ki_chunk_create(env, cap, lay_out(NULL, cap, d, NULL), block));
+    (void)lay_out((*block)->own, cap, d, &a);
+    if (n) {
+        memcpy(a.centre, from->centre, d * sizeof(float));
+        memcpy(a.scale, from->scale, n * sizeof(float));
+        memcpy(a.error, from->error, n * sizeof(float));
+        memcpy(a.half_norm, from->half_norm, n * sizeof(float));
+        memcpy(a.codes, from->codes, n * d);
     }
-    *out = s;
+    *out = (ki_scan_chunk){.centre = a.centre,
+                           .codes = a.codes,
+                           .scale = a.scale,
+                           .error = a.error,
+                           .half_norm = a.half_norm,
+                           .n = from->n,
+                           .error_max = from->error_max};
 out:
     return st;
 }
@@ -98,19 +100,21 @@ static kith_status scan_chunk(ki_change *c, size_t chunk, uint32_t threads, ki_p
     ki_scan_chunk *s = &v->own->scan[chunk];
     const size_t start = chunk << KI_CHUNK_BITS, left = v->n - start;
     coding g = {v, chunk, s->n, left < KI_CHUNK ? left : KI_CHUNK, {0}, p};
+    const ki_chunk *block;
     kith_status st = KITH_OK;
     size_t pieces;
 
     if (g.to < KI_SCAN_SEED || g.to == s->n) return KITH_OK;
     KI_TRY(reserve_rows(v, chunk, s));
+    block = v->own->scans->chunk[chunk];
+    (void)lay_out(block->own, block->cap, v->d, &g.place);
     if (s->n == 0)
         ki_scancode_centre(v->metric, (const void *)v->own->codes->chunk[chunk]->bytes, v->d,
-                           writable(s->centre));
-    g.place = *s;
+                           g.place.centre);
     pieces = (g.to - g.from + PIECE - 1) / PIECE;
     KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, code_piece, &g));
     for (size_t i = g.from; i < g.to; i++)
-        if (s->error[i] > s->error_max) s->error_max = s->error[i];
+        if (g.place.error[i] > s->error_max) s->error_max = g.place.error[i];
     s->n = (uint32_t)g.to;
 out:
     return st;

@@ -112,8 +112,8 @@ static uint64_t bytes_at(const char *text, size_t len, size_t depth)
 
 /* One group of values whose texts agree up to depth, sorted by the 8 bytes that follow. Clears
  * joined[i] where value i is another text than the one before it, or the same and both end here. */
-static kith_status sort_group(ki_env *env, uint32_t *values, uint64_t *keys, bool *joined,
-                              size_t n, size_t depth, ki_text_of *text, void *ctx)
+static kith_status sort_group(ki_env *env, uint32_t *values, uint64_t *keys, bool *joined, size_t n,
+                              size_t depth, ki_text_of *text, void *ctx)
 {
     kith_status st;
 
