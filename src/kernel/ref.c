@@ -104,12 +104,13 @@ static double entropy_term(double x, double y)
     return x == 0.0 ? 0.0 : x * log(2.0 * x / (x + y));
 }
 
-/* Each pair's two terms add up to 0 or more; what rounding leaves below is 0. */
+/* Never negative: floats that differ do so by 2^-24 of themselves or more, which is worth 2^-50, and
+ * the rounding of the logarithms less. */
 static double jensen_shannon(const void *q, const void *x, size_t d)
 {
     double s = 0.0;
     SUM(s, entropy_term(a, b) + entropy_term(b, a))
-    return s > 0.0 ? 0.5 * s : 0.0;
+    return 0.5 * s;
 }
 
 static double jaccard(const void *q, const void *x, size_t d)
