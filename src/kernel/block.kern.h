@@ -17,6 +17,8 @@
  *   bv_set(x) bv_mul(a, b) bv_sub(a, b) bv_float(i)
  *   bv_all() bv_below(m, v, thr)     all lanes; those of m with v < thr
  *   bv_rest(m)                       bit i is set if lane i is not in m
+ *   BV_KEEP(v)                       leaves v as it is, in a register (nothing, where the compiler
+ *                                    keeps sums in registers of its own accord)
  * and before each include that makes a function, undefined again by it:
  *   BLOCK_OP, BLOCK_INT              it is block_<BLOCK_OP>; its sums are int32 (1) or float (0)
  *   BLOCK_BYTES(d)                   bytes of a row
@@ -24,8 +26,8 @@
  *   BLOCK_X_OF(p), BLOCK_Q_OF(p)     load them: from any 4 bytes; from the panel
  *   BLOCK_STEP(sum, x, q)            the sum with one more line
  *   BLOCK_START(job, lanes, int32_t *)   optional: what the sums of each query begin with
- *   BLOCK_COPY(from, bytes, to)      optional: rows are copied (and changed) first, in pieces of up
- *                                    to BLOCK_PIECE bytes; writes them and zeros up to a whole word
+ *   BLOCK_COPY(from, bytes, to)      optional: all rows are copied first, and changed, by up to
+ *                                    BLOCK_PIECE bytes, made whole words
  */
 #ifndef KI_BLOCK_KERN_H
 #define KI_BLOCK_KERN_H
@@ -47,30 +49,27 @@ KI_INLINE bv_f block_score(const float *a, const float *b, const void *c, int in
     return bv_sub(a ? bv_mul(bv_set(*a), sum) : sum, bv_set(*b));
 }
 
-/* b by row; a job that has none reads one zero again and again. */
-typedef struct block_b {
-    const float *at;
-    size_t step;
-} block_b;
+enum { BLOCK_STEP_ROWS = 64 }; // at most, whose sums are tested together
 
-KI_INLINE block_b block_b_of(const ki_block *job)
+/* b of some rows from `row` on: zeros where a job has none. */
+KI_INLINE const float *block_b(const ki_block *job, size_t row)
 {
-    static const float zero = 0;
+    static const float zeros[BLOCK_STEP_ROWS] = {0};
 
-    return job->b ? (block_b){job->b, 1} : (block_b){&zero, 0};
+    return job->b ? job->b + row : zeros;
 }
 
-/* Append what passes of the sums c [rows][lanes], of rows from `row` on. Lanes without a query are
- * left out here: an infinite or NaN sum passes any threshold. */
+/* Append what passes of the sums c [rows][lanes]: rows from `row` on, lanes of the panel from `first`
+ * on. Lanes without a query are left out here: an infinite or NaN sum passes any threshold. */
 static size_t block_emit(const ki_block *job, const unsigned char *c, size_t row, size_t rows,
-                         size_t lanes, int integer, size_t hits)
+                         size_t first, size_t lanes, int integer, size_t hits)
 {
-    const block_b b = block_b_of(job);
+    const float *const b = block_b(job, row);
 
-    for (size_t i = row; i < row + rows; i++)
-        for (size_t v = 0; v < lanes; v += BV_LANES, c += 4 * BV_LANES) {
-            const float *const a = job->a ? job->a + i : NULL;
-            const bv_f score = block_score(a, b.at + i * b.step, c, integer);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = first; v < first + lanes; v += BV_LANES, c += 4 * BV_LANES) {
+            const float *const a = job->a ? job->a + row + r : NULL;
+            const bv_f score = block_score(a, b + r, c, integer);
             uint32_t pass = bv_rest(bv_below(bv_all(), score, bv_f32(job->thr + v)));
 
             if (job->nq < v + BV_LANES)
@@ -78,7 +77,8 @@ static size_t block_emit(const ki_block *job, const unsigned char *c, size_t row
             for (; pass; pass &= pass - 1) {
                 const size_t lane = KI_CTZ64(pass);
                 ki_hit *const hit = &job->hits[hits++];
-                hit->row = (uint32_t)i;
+
+                hit->row = (uint32_t)(row + r);
                 hit->query = (uint32_t)(v + lane);
                 memcpy(&hit->c, c + 4 * lane, sizeof hit->c);
             }
@@ -86,32 +86,44 @@ static size_t block_emit(const ki_block *job, const unsigned char *c, size_t row
     return hits;
 }
 
-/* Test all sums c [rows][lanes] at once, emit if one passes. `lanes` is a constant 16 or 32. */
-KI_INLINE size_t block_filter(const ki_block *job, const unsigned char *c, size_t row, size_t rows,
-                              size_t lanes, int integer, size_t hits)
+/* Test all sums c [rows][lanes] at once, emit if one passes. */
+KI_INLINE size_t block_filter_of(const ki_block *job, const unsigned char *c, size_t row,
+                                 size_t rows, size_t first, size_t lanes, int integer, size_t hits)
 {
-    const block_b b = block_b_of(job);
+    const float *const b = block_b(job, row);
+    const unsigned char *at = c;
     bv_m below[KI_PANEL / BV_LANES];
     bv_f thr[KI_PANEL / BV_LANES];
     uint32_t pass = 0;
 
     for (size_t v = 0; v < lanes / BV_LANES; v++) {
         below[v] = bv_all();
-        thr[v] = bv_f32(job->thr + v * BV_LANES);
+        thr[v] = bv_f32(job->thr + first + v * BV_LANES);
     }
     for (size_t r = 0; r < rows; r++)
-        for (size_t v = 0; v < lanes / BV_LANES; v++) {
+        for (size_t v = 0; v < lanes / BV_LANES; v++, at += 4 * BV_LANES) {
             const float *const a = job->a ? job->a + row + r : NULL;
-            const bv_f score = block_score(a, b.at + (row + r) * b.step,
-                                           c + (r * lanes + v * BV_LANES) * 4, integer);
-            below[v] = bv_below(below[v], score, thr[v]);
+
+            below[v] = bv_below(below[v], block_score(a, b + r, at, integer), thr[v]);
         }
     for (size_t v = 0; v < lanes / BV_LANES; v++) pass |= bv_rest(below[v]);
-    if (KI_UNLIKELY(pass)) hits = block_emit(job, c, row, rows, lanes, integer, hits);
+    if (KI_UNLIKELY(pass)) return block_emit(job, c, row, rows, first, lanes, integer, hits);
     return hits;
 }
 
+static size_t block_filter(const ki_block *job, const unsigned char *c, size_t row, size_t rows,
+                           size_t first, size_t lanes, int integer, size_t hits)
+{
+    if (lanes == KI_PANEL && integer)
+        return block_filter_of(job, c, row, rows, first, KI_PANEL, 1, hits);
+    if (lanes == KI_PANEL) return block_filter_of(job, c, row, rows, first, KI_PANEL, 0, hits);
+    if (integer) return block_filter_of(job, c, row, rows, first, KI_LANES, 1, hits);
+    return block_filter_of(job, c, row, rows, first, KI_LANES, 0, hits);
+}
+
 /* ---- rows and panels ------------------------------------------------------------------------------ */
+
+enum { BLOCK_PIECE = 512 }; // bytes of a row that are copied at a time, where they are
 
 /* Distance of a panel's halves. */
 KI_INLINE size_t block_half(size_t row_bytes)
@@ -137,6 +149,27 @@ KI_INLINE uint32_t block_tail(const unsigned char *row, size_t bytes)
     return w;
 }
 
+/* Bytes of a row, then zeros up to a whole word. */
+KI_INLINE void block_copy(const unsigned char *from, size_t bytes, unsigned char *to)
+{
+    const size_t whole = bytes / 4 * 4;
+
+    memcpy(to, from, whole);
+    if (bytes % 4) {
+        const uint32_t tail = block_tail(from, bytes);
+        memcpy(to + whole, &tail, 4);
+    }
+}
+
+/* What a tile does: BLOCK_ROWS rows of `bytes` bytes, from x on, `stride` apart, with lines from q on,
+ * `half` bytes before those of the other half. The sums begin with what is at `start`, whose rows lie
+ * start_step bytes apart, and go to c, whose rows lie c_step apart. */
+typedef struct block_tile {
+    const unsigned char *x, *q, *start;
+    unsigned char *c;
+    size_t stride, bytes, half, start_step, c_step;
+} block_tile;
+
 #endif
 
 /* ---- a tile ----------------------------------------------------------------------------------------- */
@@ -147,105 +180,125 @@ KI_INLINE uint32_t block_tail(const unsigned char *row, size_t bytes)
 #    define BLOCK_JOIN(a, b, c) BLOCK_JOIN_(a, b, c)
 #    define BLOCK_NAME(part) BLOCK_JOIN(block_, BLOCK_OP, part)
 #    define BLOCK_VECTORS (BLOCK_HALVES * KI_LANES / BV_LANES)
+#    define BLOCK_LANES_AT(v, half) ((v) * BV_LANES / KI_LANES * (half) + (v) * BV_LANES % KI_LANES * 4)
+#    ifdef BLOCK_COPY
+#        define BLOCK_COPIES 1
+#    else
+#        define BLOCK_COPIES 0
+#        define BLOCK_COPY(from, bytes, to) block_copy(from, bytes, to)
+#    endif
+#    ifndef BLOCK_START
+#        define BLOCK_START(job, lanes, out) ((void)0)
+#    endif
 #    if BLOCK_INT
 #        define BLOCK_SUM bv_i
 #        define BLOCK_LOAD bv_i32
 #        define BLOCK_STORE bv_put_i32
+#        define BLOCK_KEEP(v) BV_KEEP(v)
 #    else
 #        define BLOCK_SUM bv_f
 #        define BLOCK_LOAD bv_f32
 #        define BLOCK_STORE bv_put_f32
+#        define BLOCK_KEEP(v) ((void)0)
 #    endif
 
-/* Sums of `bytes` bytes of the rows x with vectors q of the panel, into c. Row r of c begins `step`
- * bytes after row r - 1; it starts from what is at `start`, whose rows lie start_step apart. */
-KI_INLINE void BLOCK_NAME(_tile)(const unsigned char *const *x, size_t bytes, size_t vectors,
-                                 const unsigned char *const *q, const unsigned char *start,
-                                 size_t start_step, unsigned char *c, size_t step)
+/* Sums of BLOCK_ROWS rows with `vectors` vectors of queries. */
+KI_INLINE void BLOCK_NAME(_sums)(const block_tile *t, size_t vectors)
 {
     BLOCK_SUM sum[BLOCK_ROWS][BLOCK_VECTORS];
     BLOCK_TERM line[BLOCK_VECTORS];
-    const size_t whole = bytes / 4 * 4;
+    const unsigned char *fourth[(BLOCK_ROWS + 3) / 4]; // few registers address all rows
+    const size_t stride = t->stride, half = t->half, whole = t->bytes / 4 * 4;
 
+    for (size_t r = 0; r < BLOCK_ROWS; r += 4) fourth[r / 4] = t->x + r * stride;
     for (size_t r = 0; r < BLOCK_ROWS; r++)
         for (size_t v = 0; v < vectors; v++)
-            sum[r][v] = BLOCK_LOAD(start + r * start_step + v * BV_LANES * 4);
+            sum[r][v] = BLOCK_LOAD(t->start + r * t->start_step + v * BV_LANES * 4);
     for (size_t at = 0; at < whole; at += 4) {
-        for (size_t v = 0; v < vectors; v++) line[v] = BLOCK_Q_OF(q[v] + at * KI_LANES);
+        const unsigned char *const q = t->q + at * KI_LANES;
+
+        for (size_t v = 0; v < vectors; v++) line[v] = BLOCK_Q_OF(q + BLOCK_LANES_AT(v, half));
         for (size_t r = 0; r < BLOCK_ROWS; r++) {
-            const BLOCK_TERM word = BLOCK_X_OF(x[r] + at);
-            for (size_t v = 0; v < vectors; v++) sum[r][v] = BLOCK_STEP(sum[r][v], word, line[v]);
+            const BLOCK_TERM word = BLOCK_X_OF(fourth[r / 4] + r % 4 * stride + at);
+
+            for (size_t v = 0; v < vectors; v++) {
+                BLOCK_SUM next = BLOCK_STEP(sum[r][v], word, line[v]);
+
+                BLOCK_KEEP(next);
+                sum[r][v] = next;
+            }
         }
     }
-    if (bytes % 4) {
-        for (size_t v = 0; v < vectors; v++) line[v] = BLOCK_Q_OF(q[v] + whole * KI_LANES);
+    if (t->bytes % 4) {
+        const unsigned char *const q = t->q + whole * KI_LANES;
+
+        for (size_t v = 0; v < vectors; v++) line[v] = BLOCK_Q_OF(q + BLOCK_LANES_AT(v, half));
         for (size_t r = 0; r < BLOCK_ROWS; r++) {
-            const uint32_t tail = block_tail(x[r], bytes);
+            const uint32_t tail = block_tail(t->x + r * stride, t->bytes);
             const BLOCK_TERM word = BLOCK_X_OF(&tail);
+
             for (size_t v = 0; v < vectors; v++) sum[r][v] = BLOCK_STEP(sum[r][v], word, line[v]);
         }
     }
     for (size_t r = 0; r < BLOCK_ROWS; r++)
         for (size_t v = 0; v < vectors; v++)
-            BLOCK_STORE(c + r * step + v * BV_LANES * 4, sum[r][v]);
+            BLOCK_STORE(t->c + r * t->c_step + v * BV_LANES * 4, sum[r][v]);
 }
 
-/* A job with the first half of the panel or both. */
-KI_INLINE size_t BLOCK_NAME(_job)(ki_block *job, size_t lanes)
+/* The queries that a tile takes at once, or those of one half of the panel. */
+static void BLOCK_NAME(_tile)(const block_tile *t, size_t lanes)
 {
-    alignas(64) unsigned char c[BLOCK_ROWS * KI_PANEL * 4];
-    alignas(64) int32_t start[KI_PANEL] = {0};
-    const size_t bytes = BLOCK_BYTES(job->d), half = block_half(bytes);
-    const size_t together = lanes < BLOCK_HALVES * KI_LANES ? lanes : BLOCK_HALVES * KI_LANES;
-    size_t hits = 0, rows;
-
-#    ifdef BLOCK_START
-    BLOCK_START(job, lanes, start);
-#    endif
-    for (; job->row < job->n && hits + BLOCK_ROWS * lanes <= job->cap; job->row += rows) {
-        const unsigned char *x[BLOCK_ROWS], *q[BLOCK_VECTORS];
-
-        rows = job->n - job->row < BLOCK_ROWS ? job->n - job->row : BLOCK_ROWS;
-        for (size_t r = 0; r < BLOCK_ROWS; r++) // rows that are missing repeat the last one
-            x[r] = (const unsigned char *)job->rows +
-                   (job->row + (r < rows ? r : rows - 1)) * job->stride;
-        for (size_t lane = 0; lane < lanes; lane += together) {
-            const unsigned char *from = (const unsigned char *)(start + lane);
-            for (size_t v = 0; v < together / BV_LANES; v++)
-                q[v] = (const unsigned char *)job->panel + (lane + v * BV_LANES) / KI_LANES * half +
-                       (lane + v * BV_LANES) % KI_LANES * 4;
-#    ifdef BLOCK_COPY
-            alignas(64) unsigned char copy[BLOCK_ROWS][BLOCK_PIECE];
-            for (size_t at = 0; at < bytes; at += BLOCK_PIECE) {
-                const unsigned char *y[BLOCK_ROWS];
-                const size_t some = bytes - at < BLOCK_PIECE ? bytes - at : BLOCK_PIECE;
-                for (size_t r = 0; r < BLOCK_ROWS; r++) {
-                    BLOCK_COPY(x[r] + at, some, copy[r]);
-                    y[r] = copy[r];
-                }
-                BLOCK_NAME(_tile)(y, (some + 3) / 4 * 4, together / BV_LANES, q, from,
-                                  at ? lanes * 4 : 0, c + lane * 4, lanes * 4);
-                for (size_t v = 0; v < together / BV_LANES; v++) q[v] += BLOCK_PIECE * KI_LANES;
-                from = c + lane * 4;
-            }
-#    else
-            BLOCK_NAME(_tile)(x, bytes, together / BV_LANES, q, from, 0, c + lane * 4, lanes * 4);
-#    endif
-        }
-        hits = block_filter(job, c, job->row, rows, lanes, BLOCK_INT, hits);
-    }
-    return hits;
+    if (BLOCK_HALVES == 1 || lanes == KI_PANEL)
+        BLOCK_NAME(_sums)(t, BLOCK_VECTORS);
+    else
+        BLOCK_NAME(_sums)(t, KI_LANES / BV_LANES);
 }
 
 static size_t BLOCK_NAME()(ki_block *job)
 {
-    return job->nq > KI_LANES ? BLOCK_NAME(_job)(job, KI_PANEL) : BLOCK_NAME(_job)(job, KI_LANES);
+    alignas(64) unsigned char c[BLOCK_ROWS * KI_PANEL * 4], copy[BLOCK_ROWS][BLOCK_PIECE];
+    alignas(64) int32_t start[KI_PANEL] = {0};
+    const size_t bytes = BLOCK_BYTES(job->d), lanes = job->nq > KI_LANES ? KI_PANEL : KI_LANES;
+    const size_t together = BLOCK_HALVES == 1 ? KI_LANES : lanes;
+    block_tile t = {.half = block_half(bytes), .c_step = lanes * 4};
+    size_t hits = 0, rows;
+
+    BLOCK_START(job, lanes, start);
+    for (; job->row < job->n && hits + BLOCK_ROWS * lanes <= job->cap; job->row += rows) {
+        const unsigned char *const x = (const unsigned char *)job->rows + job->row * job->stride;
+        const size_t left = job->n - job->row;
+        const size_t piece = left < BLOCK_ROWS || BLOCK_COPIES ? BLOCK_PIECE : bytes;
+
+        rows = left < BLOCK_ROWS ? left : BLOCK_ROWS;
+        for (size_t at = 0; at < bytes; at += piece) {
+            t.x = x + at;
+            t.stride = job->stride;
+            t.bytes = bytes - at < piece ? bytes - at : piece;
+            if (left < BLOCK_ROWS || BLOCK_COPIES) {
+                for (size_t r = 0; r < BLOCK_ROWS; r++) // the last row stands in for missing ones
+                    BLOCK_COPY(t.x + (r < rows ? r : rows - 1) * t.stride, t.bytes, copy[r]);
+                t.x = copy[0];
+                t.stride = BLOCK_PIECE;
+                t.bytes = (t.bytes + 3) / 4 * 4;
+            }
+            for (size_t lane = 0; lane < lanes; lane += together) {
+                t.q = (const unsigned char *)job->panel + lane / KI_LANES * t.half + at * KI_LANES;
+                t.c = c + lane * 4;
+                t.start = at ? t.c : (const unsigned char *)(start + lane);
+                t.start_step = at ? t.c_step : 0;
+                BLOCK_NAME(_tile)(&t, together);
+            }
+        }
+        hits = block_filter(job, c, job->row, rows, 0, lanes, BLOCK_INT, hits);
+    }
+    return hits;
 }
 
 #    undef BLOCK_JOIN_
 #    undef BLOCK_JOIN
 #    undef BLOCK_NAME
 #    undef BLOCK_VECTORS
+#    undef BLOCK_LANES_AT
 #    undef BLOCK_OP
 #    undef BLOCK_INT
 #    undef BLOCK_BYTES
@@ -256,7 +309,8 @@ static size_t BLOCK_NAME()(ki_block *job)
 #    undef BLOCK_STEP
 #    undef BLOCK_LOAD
 #    undef BLOCK_STORE
+#    undef BLOCK_KEEP
 #    undef BLOCK_START
 #    undef BLOCK_COPY
-#    undef BLOCK_PIECE
+#    undef BLOCK_COPIES
 #endif

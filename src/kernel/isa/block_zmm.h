@@ -12,6 +12,9 @@
 
 enum { BV_LANES = 16, BLOCK_ROWS = 12, BLOCK_HALVES = 2 };
 
+/* Without it, gcc 12 moves and spills integer sums at each step. */
+#define BV_KEEP(v) __asm__("" : "+v"(v))
+
 typedef __m512 bv_f;
 typedef __m512i bv_i;
 typedef __mmask16 bv_m;

@@ -26,54 +26,80 @@ enum {
     PIECE = 64,                           // bytes of a row that a tile takes
     TILE = TILE_ROWS * PIECE,             // bytes of a tile
     STEP_SUMS = 4 * TILE_ROWS * KI_LANES, // of a step
-    TEST_LINES = 16                       // of 16 sums, tested at a time: a quarter of a step
+    TEST_LINES = 8                        // of 16 sums, tested together: an eighth of a step
 };
 
+/* What a call does, in constants: a copy of the code is made for each. scaled: the job has an a. */
 typedef enum kind { DOT_U8, DOT_I8, DOT_BF16 } kind;
+typedef struct how {
+    kind kind;
+    size_t lanes; // 16 or 32
+    int scaled;
+} how;
+
+/* The sums of two steps, each as 4 tiles; a piece of a step's rows. */
+typedef struct scratch {
+    alignas(64) unsigned char sums[2][4 * TILE], copy[4 * TILE];
+} scratch;
 
 /* ---- the test ---------------------------------------------------------------------------------------- */
 
-/* A test of a step's sums that is under way: the next line is c, of the row that a and b are of. */
+/* Tile i of a step: its first row, its first lane. */
+KI_INLINE size_t tile_row(size_t i, size_t lanes)
+{
+    return (lanes == KI_PANEL ? i / 2 : i) * TILE_ROWS;
+}
+
+KI_INLINE size_t tile_lane(size_t i, size_t lanes)
+{
+    return lanes == KI_PANEL ? i % 2 * KI_LANES : 0;
+}
+
+/* Test the sums of a step of `rows` rows by themselves, emit what passes. */
+static size_t test_alone(const ki_block *job, const unsigned char *sums, size_t row, size_t rows,
+                         size_t lanes, int integer, size_t hits)
+{
+    for (size_t i = 0; i < 4; i++) {
+        const size_t first = tile_row(i, lanes);
+
+        if (first >= rows) break;
+        hits = block_filter(job, sums + i * TILE, row + first,
+                            rows - first < TILE_ROWS ? rows - first : TILE_ROWS,
+                            tile_lane(i, lanes), KI_LANES, integer, hits);
+    }
+    return hits;
+}
+
+/* A test of a step's sums that is under way: a and b are of its first row. */
 typedef struct test {
-    const unsigned char *c;
+    const unsigned char *sums;
     const float *a, *b;
-    size_t b_step;
     bv_f thr[2];
     bv_m below[4];
 } test;
 
-KI_INLINE test test_begin(const ki_block *job, const unsigned char *c, size_t row, size_t lanes)
+/* n eighths of the step's lines, from the `from`-th on. */
+KI_INLINE void test_some(how h, test *t, size_t from, size_t n)
 {
-    const block_b b = block_b_of(job);
-    test t = {.c = c, .a = job->a ? job->a + row : NULL, .b = b.at + row * b.step, .b_step = b.step};
+    const size_t halves = h.lanes / KI_LANES;
 
-    t.thr[0] = bv_f32(job->thr);
-    t.thr[1] = bv_f32(job->thr + lanes - KI_LANES);
-    for (size_t j = 0; j < 4; j++) t.below[j] = bv_all();
-    return t;
-}
-
-KI_INLINE void test_lines(test *t, size_t lanes, int integer, int scaled)
-{
-    const size_t across = lanes / KI_LANES, rows = TEST_LINES / across;
-
-    for (size_t j = 0; j < TEST_LINES; j++) {
-        const float *const a = scaled ? t->a + j / across : NULL;
+    for (size_t j = from * TEST_LINES; j < (from + n) * TEST_LINES; j++) {
+        const size_t row = j / halves, half = j % halves;
+        const size_t tile = row / TILE_ROWS * halves + half;
+        const unsigned char *const sum = t->sums + tile * TILE + row % TILE_ROWS * PIECE;
         const bv_f score =
-            block_score(a, t->b + j / across * t->b_step, t->c + j * PIECE, integer);
-        t->below[j % 4] = bv_below(t->below[j % 4], score, t->thr[j % across]);
+            block_score(h.scaled ? t->a + row : NULL, t->b + row, sum, h.kind != DOT_BF16);
+
+        t->below[j % 4] = bv_below(t->below[j % 4], score, t->thr[half]);
     }
-    if (scaled) t->a += rows;
-    t->b += rows * t->b_step;
-    t->c += TEST_LINES * PIECE;
 }
 
-KI_INLINE void test_quarter(test *t, size_t lanes, kind k)
+KI_INLINE void test_begin(test *t, const ki_block *job, const unsigned char *sums, size_t row)
 {
-    if (t->a)
-        test_lines(t, lanes, k != DOT_BF16, 1);
-    else
-        test_lines(t, lanes, k != DOT_BF16, 0);
+    t->sums = sums;
+    t->a = job->a ? job->a + row : NULL;
+    t->b = block_b(job, row);
+    for (size_t j = 0; j < 4; j++) t->below[j] = bv_all();
 }
 
 KI_INLINE int test_passed(const test *t)
@@ -93,90 +119,88 @@ static const struct {
                  .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 _Static_assert(sizeof whole_tiles == 64, "the layout that ldtilecfg reads");
 
-/* One piece of a step: 64 bytes of each row, and the lines of the panel that they meet. */
-typedef struct piece {
-    const unsigned char *rows;
-    size_t stride;
-    const unsigned char *half[2];
-} piece;
-
-/* sums (a register's number) += rows * queries */
+/* sums (a register's number) += rows * queries. The fence keeps compilers from loading all that will
+ * be tested later in one go, before the products; the processor may do what it likes. */
 #define MULTIPLY(sums, rows, queries)                                                              \
     do {                                                                                           \
-        if (k == DOT_U8)                                                                           \
+        if (h.kind == DOT_U8)                                                                        \
             _tile_dpbusd(sums, rows, queries);                                                     \
-        else if (k == DOT_I8)                                                                      \
+        else if (h.kind == DOT_I8)                                                                 \
             _tile_dpbssd(sums, rows, queries);                                                     \
         else                                                                                       \
             _tile_dpbf16ps(sums, rows, queries);                                                   \
+        atomic_signal_fence(memory_order_seq_cst);                                                 \
     } while (0)
 
-/* Begin sums anew; what the step before has left in their register goes to done + place. */
-#define RENEW(sums, place)                                                                         \
+/* Begin a sum anew; what the step before has left in its register goes to `done`. */
+#define RENEW(sum)                                                                                 \
     do {                                                                                           \
         if (done) {                                                                                \
-            _tile_stored(sums, done + (place), lanes * 4);                                         \
-            _tile_zero(sums);                                                                      \
+            _tile_stored(sum, done + (sum) * TILE, PIECE);                                         \
+            _tile_zero(sum);                                                                       \
         }                                                                                          \
     } while (0)
 
-/* Add one piece's products to the sums in registers 0…3. done: not NULL in the first piece of a step,
- * where the sums of the step before are stored. t: not NULL in the piece that tests those of the step
- * before that. */
-KI_INLINE void add_piece(kind k, size_t lanes, piece p, unsigned char *done, test *t)
-{
-    const size_t tile = TILE_ROWS * p.stride;
+/* Where a step's rows and queries are: rows from x on, `stride` apart, up to byte `direct`; what is
+ * behind it in copy, PIECE apart; the lines of the panel's halves from q and from r on. */
+typedef struct source {
+    const unsigned char *x, *copy, *q, *r;
+    size_t stride, direct;
+} source;
 
-    _tile_loadd(6, p.half[0], PIECE);
-    _tile_loadd(4, p.rows, p.stride);
-    RENEW(0, 0);
+/* Add to the sums in registers 0…3 the products of the piece that begins at byte `at`. done: not NULL
+ * in the first piece of a step, where the sums of the step before are stored. After each product n
+ * eighths of the test t go on, from the `from`-th on. */
+KI_INLINE void add_piece(how h, const source *s, size_t at, unsigned char *done, test *t,
+                         size_t from, size_t n)
+{
+    const unsigned char *const x = at < s->direct ? s->x + at : s->copy;
+    const size_t stride = at < s->direct ? s->stride : PIECE, line = at * KI_LANES;
+    const size_t tile = TILE_ROWS * stride;
+
+    _tile_loadd(6, s->q + line, PIECE);
+    _tile_loadd(4, x, stride);
+    RENEW(0);
     MULTIPLY(0, 4, 6);
-    if (t) test_quarter(t, lanes, k);
-    if (lanes == KI_PANEL) {
-        _tile_loadd(7, p.half[1], PIECE);
-        RENEW(1, PIECE);
+    test_some(h, t, from + 0 * n, n);
+    if (h.lanes == KI_PANEL) {
+        _tile_loadd(7, s->r + line, PIECE);
+        RENEW(1);
         MULTIPLY(1, 4, 7);
     } else {
-        _tile_loadd(5, p.rows + tile, p.stride);
-        RENEW(1, TILE);
+        _tile_loadd(5, x + tile, stride);
+        RENEW(1);
         MULTIPLY(1, 5, 6);
     }
-    if (t) test_quarter(t, lanes, k);
-    if (lanes == KI_PANEL) {
-        _tile_loadd(5, p.rows + tile, p.stride);
-        RENEW(2, 2 * TILE);
+    test_some(h, t, from + 1 * n, n);
+    if (h.lanes == KI_PANEL) {
+        _tile_loadd(5, x + tile, stride);
+        RENEW(2);
         MULTIPLY(2, 5, 6);
     } else {
-        _tile_loadd(4, p.rows + 2 * tile, p.stride);
-        RENEW(2, 2 * TILE);
+        _tile_loadd(4, x + 2 * tile, stride);
+        RENEW(2);
         MULTIPLY(2, 4, 6);
     }
-    if (t) test_quarter(t, lanes, k);
-    if (lanes == KI_PANEL) {
-        RENEW(3, 2 * TILE + PIECE);
+    test_some(h, t, from + 2 * n, n);
+    if (h.lanes == KI_PANEL) {
+        RENEW(3);
         MULTIPLY(3, 5, 7);
     } else {
-        _tile_loadd(7, p.rows + 3 * tile, p.stride);
-        RENEW(3, 3 * TILE);
+        _tile_loadd(7, x + 3 * tile, stride);
+        RENEW(3);
         MULTIPLY(3, 7, 6);
     }
-    if (t) test_quarter(t, lanes, k);
+    test_some(h, t, from + 3 * n, n);
 }
 
-/* Sums of steps, even and odd ones, and pieces of a step's rows. */
-typedef struct scratch {
-    alignas(64) unsigned char sums[2][4 * STEP_SUMS], copy[4 * TILE];
-} scratch;
-
 /* Store the sums of a step behind which no other follows at once. */
-KI_INLINE void store_sums(unsigned char *c, size_t lanes)
+KI_INLINE void store_sums(unsigned char *sums)
 {
-    const size_t side = lanes == KI_PANEL;
-
-    _tile_stored(0, c, lanes * 4);
-    _tile_stored(1, c + (side ? PIECE : TILE), lanes * 4);
-    _tile_stored(2, c + 2 * TILE, lanes * 4);
-    _tile_stored(3, c + (side ? 2 * TILE + PIECE : 3 * TILE), lanes * 4);
+    _tile_stored(0, sums, PIECE);
+    _tile_stored(1, sums + TILE, PIECE);
+    _tile_stored(2, sums + 2 * TILE, PIECE);
+    _tile_stored(3, sums + 3 * TILE, PIECE);
 }
 
 /* ---- steps -------------------------------------------------------------------------------------------- */
@@ -192,77 +216,84 @@ KI_INLINE void copy_piece(const unsigned char *x, size_t stride, size_t rows, si
     atomic_signal_fence(memory_order_seq_cst); // gcc does not see that tiles are loaded from there
 }
 
-/* One step by itself, of up to STEP_SUMS / lanes rows, all of them through copies. */
-KI_INLINE size_t step_alone(kind k, size_t lanes, ki_block *job, size_t bytes, scratch *w,
+/* One step by itself, of up to STEP_SUMS / h.lanes rows, all of them through copies. */
+KI_INLINE size_t step_alone(how h, ki_block *job, size_t bytes, scratch *w,
                             size_t rows, size_t hits)
 {
-    const unsigned char *const x = (const unsigned char *)job->rows + job->row * job->stride;
-    const unsigned char *const panel = job->panel;
+    const unsigned char *x = (const unsigned char *)job->rows + job->row * job->stride;
+    source s = {.copy = w->copy, .q = job->panel};
 
+    s.r = s.q + block_half(bytes);
     for (size_t at = 0; at < bytes; at += PIECE) {
-        const unsigned char *const q = panel + at * KI_LANES;
-        const piece p = {w->copy, PIECE, {q, q + block_half(bytes)}};
         copy_piece(x + at, job->stride, rows, bytes - at, w->copy);
-        add_piece(k, lanes, p, at ? NULL : w->sums[0], NULL);
+        add_piece(h, &s, at, at ? NULL : w->sums[0], NULL, 0, 0);
     }
-    store_sums(w->sums[0], lanes);
-    hits = block_filter(job, w->sums[0], job->row, rows, lanes, k != DOT_BF16, hits);
+    store_sums(w->sums[0]);
+    hits = test_alone(job, w->sums[0], job->row, rows, h.lanes, h.kind != DOT_BF16, hits);
     job->row += rows;
     return hits;
 }
 
-/* As many whole steps as there are rows and room for their hits; at least one of each is there. */
-KI_INLINE size_t steps(kind k, size_t lanes, ki_block *job, size_t bytes, scratch *w, size_t hits)
+/* `n` whole steps, or as many as there is room for hits; at least one of each. */
+KI_INLINE size_t steps(how h, ki_block *job, size_t bytes, scratch *w, size_t n, size_t hits)
 {
-    const unsigned char *const rows = job->rows, *const panel = job->panel;
-    const size_t step = STEP_SUMS / lanes, half = block_half(bytes);
-    const size_t whole = bytes / PIECE * PIECE, end = (job->n - 1) * job->stride + bytes;
-    const int integer = k != DOT_BF16;
-    size_t row = job->row, s = 0;
+    const int integer = h.kind != DOT_BF16;
+    const size_t rows = STEP_SUMS / h.lanes, first = job->row, tail = integer ? 0 : bytes % PIECE;
+    const size_t room = (job->cap - hits) / STEP_SUMS;
+    source s = {.x = (const unsigned char *)job->rows + first * job->stride, .copy = w->copy,
+                .q = job->panel, .stride = job->stride, .direct = bytes - tail};
+    test t = {.thr = {bv_f32(job->thr), bv_f32(job->thr + h.lanes - KI_LANES)}};
+    size_t end = room < 3 && room < n ? room : n; // three steps are under way: each may fill a room
 
-    for (; job->n - row >= step && hits + (s < 2 ? s + 1 : 3) * STEP_SUMS <= job->cap; s++) {
-        const unsigned char *const x = rows + row * job->stride;
-        const int reach = (row + step - 1) * job->stride + whole + PIECE > end;
-        const int tail = whole < bytes && (reach || k == DOT_BF16);
+    s.r = s.q + block_half(bytes);
+    for (size_t i = 0; i < end; i++, s.x += rows * s.stride) {
+        unsigned char *const tested = w->sums[i % 2], *const done = w->sums[(i + 1) % 2];
+
         // Steps 0 and 1 find nothing to test yet: they test what is there, and nobody asks.
-        test t = test_begin(job, w->sums[s % 2], s < 2 ? row : row - 2 * step, lanes);
-
-        if (tail) copy_piece(x + whole, job->stride, step, bytes - whole, w->copy);
-        for (size_t at = 0; at < bytes; at += PIECE) {
-            const int copied = tail && at == whole;
-            const unsigned char *const q = panel + at * KI_LANES;
-            const piece p = {copied ? w->copy : x + at, copied ? PIECE : job->stride, {q, q + half}};
-
-            if (at == 0 && bytes > PIECE)
-                add_piece(k, lanes, p, w->sums[(s + 1) % 2], NULL);
-            else if (at == 0)
-                add_piece(k, lanes, p, w->sums[(s + 1) % 2], &t);
-            else if (at == PIECE)
-                add_piece(k, lanes, p, NULL, &t);
-            else
-                add_piece(k, lanes, p, NULL, NULL);
+        test_begin(&t, job, tested, i < 2 ? first : first + (i - 2) * rows);
+        if (tail) copy_piece(s.x + s.direct, s.stride, rows, tail, w->copy);
+        if (bytes <= PIECE) {
+            add_piece(h, &s, 0, done, &t, 0, 2);
+        } else {
+            add_piece(h, &s, 0, done, &t, 0, 1);
+            add_piece(h, &s, PIECE, NULL, &t, 4, 1);
+            for (size_t at = 2 * PIECE; at < bytes; at += PIECE)
+                add_piece(h, &s, at, NULL, &t, 0, 0);
         }
-        if (KI_UNLIKELY(test_passed(&t)) && s >= 2)
-            hits = block_emit(job, w->sums[s % 2], row - 2 * step, step, lanes, integer, hits);
-        row += step;
+        if (KI_UNLIKELY(test_passed(&t)) && i >= 2) {
+            hits = test_alone(job, tested, first + (i - 2) * rows, rows, h.lanes, integer, hits);
+            if (job->cap - hits < 3 * STEP_SUMS) end = i + 1;
+        }
     }
-    store_sums(w->sums[(s + 1) % 2], lanes);
-    if (s >= 2) hits = block_filter(job, w->sums[s % 2], row - 2 * step, step, lanes, integer, hits);
-    hits = block_filter(job, w->sums[(s + 1) % 2], row - step, step, lanes, integer, hits);
-    job->row = row;
-    return hits;
+    store_sums(w->sums[(end + 1) % 2]);
+    job->row = first + end * rows;
+    if (end > 1)
+        hits = test_alone(job, w->sums[end % 2], job->row - 2 * rows, rows, h.lanes, integer, hits);
+    return test_alone(job, w->sums[(end + 1) % 2], job->row - rows, rows, h.lanes, integer, hits);
 }
 
-KI_INLINE size_t run(kind k, size_t lanes, ki_block *job, scratch *w)
+/* Steps from job->row on that are whole and read nothing behind the last row. */
+KI_INLINE size_t whole_steps(how h, const ki_block *job, size_t bytes)
 {
-    const size_t bytes = k == DOT_BF16 ? 2 * job->d : job->d;
+    const size_t over = h.kind == DOT_BF16 ? 0 : (PIECE - bytes % PIECE) % PIECE;
+    const size_t left = job->n - job->row, reach = (over + job->stride - 1) / job->stride; // rows
+
+    return left > reach ? (left - reach) / (STEP_SUMS / h.lanes) : 0;
+}
+
+KI_INLINE size_t run(how h, ki_block *job, scratch *w)
+{
+    const size_t bytes = h.kind == DOT_BF16 ? 2 * job->d : job->d, rows = STEP_SUMS / h.lanes;
     size_t hits = 0;
 
     _tile_loadconfig(&whole_tiles);
-    while (job->row < job->n && hits + STEP_SUMS <= job->cap) {
-        const size_t left = job->n - job->row;
-        hits = left < STEP_SUMS / lanes ? step_alone(k, lanes, job, bytes, w, left, hits)
-                                        : steps(k, lanes, job, bytes, w, hits);
+    while (job->row < job->n && job->cap - hits >= STEP_SUMS) {
+        const size_t n = whole_steps(h, job, bytes), left = job->n - job->row;
+
+        if (n)
+            hits = steps(h, job, bytes, w, n, hits);
+        else
+            hits = step_alone(h, job, bytes, w, left < rows ? left : rows, hits);
     }
     _tile_release();
     return hits;
@@ -272,7 +303,9 @@ KI_INLINE size_t run_any(kind k, ki_block *job)
 {
     scratch w;
 
-    return job->nq > KI_LANES ? run(k, KI_PANEL, job, &w) : run(k, KI_LANES, job, &w);
+    if (job->nq > KI_LANES)
+        return job->a ? run((how){k, KI_PANEL, 1}, job, &w) : run((how){k, KI_PANEL, 0}, job, &w);
+    return job->a ? run((how){k, KI_LANES, 1}, job, &w) : run((how){k, KI_LANES, 0}, job, &w);
 }
 
 static size_t block_dot_u8(ki_block *job)

@@ -7,6 +7,8 @@
 
 enum { BV_LANES = 8, BLOCK_ROWS = 6, BLOCK_HALVES = 1 };
 
+#define BV_KEEP(v) __asm__("" : "+x"(v))
+
 typedef __m256 bv_f;
 typedef __m256i bv_i;
 typedef __m256 bv_m; // all ones or all zeros in a lane

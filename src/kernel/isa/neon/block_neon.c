@@ -7,6 +7,8 @@
 
 enum { BV_LANES = 4, BLOCK_ROWS = 6, BLOCK_HALVES = 1 };
 
+#define BV_KEEP(v) ((void)0)
+
 typedef float32x4_t bv_f;
 typedef int32x4_t bv_i;
 typedef uint32x4_t bv_m; // all ones or all zeros in a lane

@@ -48,7 +48,6 @@ KI_INLINE void plus_128(const unsigned char *from, size_t bytes, unsigned char *
 #define BLOCK_STEP(sum, x, q) _mm512_dpbusd_epi32(sum, x, q)
 #define BLOCK_START(job, lanes, out) minus_128_sums(job, lanes, out)
 #define BLOCK_COPY(from, bytes, to) plus_128(from, bytes, to)
-#define BLOCK_PIECE 512
 #include "kernel/block.kern.h"
 
 void ki_fill_block_vnni(ki_kernels *k)
