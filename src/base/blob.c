@@ -9,6 +9,7 @@ const char *ki_blob_name(uint32_t type, char out[5])
         out[i] = c > ' ' && c < 0x7f ? (char)c : '?';
     }
     out[4] = '\0';
+    if (type >> 24 == ' ') out[3] = '\0'; // "IDS "
     return out;
 }
 

@@ -82,6 +82,7 @@ static void names_are_four_letters(void **state)
     assert_string_equal(name, "????");
     assert_string_equal(ki_blob_name(0x7fffff41, name), "A???");
     assert_string_equal(ki_blob_name(KI_FOUR('a', ' ', '~', '\n'), name), "a?~?");
+    assert_string_equal(ki_blob_name(KI_FOUR('I', 'D', 'S', ' '), name), "IDS");
 }
 
 static void a_whole_section_is_put(void **state)
