@@ -76,7 +76,7 @@ static kith_status run(const arguments *a)
     TRY(job_set_params(&j, a));
     TRY(fail_in(kith_add_source(j.index, &src, &j.watch), a->operand[0]));
     if (kith_count(j.index) == 0) FAIL(KITH_BAD_ARG, "%s has no rows", a->operand[0]);
-    TRY(kith_compact(j.index, &j.watch));
+    TRY(job_settle(&j));
     TRY(job_save(&j, path));
     // Open what was written: the numbers that are told are those of the file.
     kith_free(j.index);

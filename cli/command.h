@@ -43,6 +43,8 @@ typedef struct job {
 kith_status job_begin(const arguments *a, job *j);
 kith_status job_open(job *j, const char *path, uint32_t flags);
 kith_status job_save(job *j, const char *path);
+/* All rows are in: floats that are whole numbers 0…255 become u8, without loss. */
+kith_status job_settle(job *j);
 void job_end(job *j);
 /* What kith_stats tells of one name, 0 when it tells nothing. */
 double index_stat(const kith_index *ix, const char *name);

@@ -41,6 +41,11 @@ kith_status job_save(job *j, const char *path)
     return kith_save(j->index, path, &j->watch);
 }
 
+kith_status job_settle(job *j)
+{
+    return kith_dtype_of(j->index) == KITH_F32 ? kith_compact(j->index, &j->watch) : KITH_OK;
+}
+
 void job_end(job *j)
 {
     progress_end(&j->progress);
@@ -193,7 +198,7 @@ kith_status job_build_exact(job *j, const char *path, kith_metric metric, const 
     TRY(kith_create("Flat", src.d, metric, &j->host, &j->index));
     if (p != NULL) TRY(kith_set_param(j->index, "p", p));
     TRY(fail_in(kith_add_source(j->index, &src, &j->watch), path));
-    TRY(kith_compact(j->index, &j->watch));
+    TRY(job_settle(j));
 out:
     if (src.close != NULL) src.close(src.ctx);
     return st;
