@@ -1,14 +1,18 @@
-"""tools/readkith_rows.py: the rows in the sections of a .kith file, read by the text of
-docs/FORMAT.md ("Sections of rows") alone, with numpy and none of kith's code.
+#!/usr/bin/python3
+"""tools/readkith_rows.py FILE: the rows of a .kith file, read by the text of docs/FORMAT.md
+("Sections of rows") alone, with numpy and none of kith's code. Prints one row a line: id, label
+("-" for none), "removed" or "live", values.
 
-    rows = Rows(sections)       # sections: {"CODE": bytes-like, …} of part 0
-    rows.ids, rows.values, rows.labels, rows.removed
-
-Everything is looked at; whatever disagrees raises ValueError with the section's name.
+As a module: rows = Rows(sections), sections = {"CODE": bytes-like, …} of part 0; then rows.ids,
+rows.values, rows.labels, rows.removed. Everything is looked at; whatever disagrees raises
+ValueError with the section's name.
 """
 import struct
+import sys
 
 import numpy as np
+
+import readkith
 
 CHUNK = 65536
 SEED = 1024
@@ -144,3 +148,27 @@ class Rows:
         check(error.max() <= error_max, "ROWS", f"chunk {chunk}: its largest error")
         half = (steps * steps).sum(axis=1) / 2
         check(np.allclose(half_norm, half, rtol=1e-6, atol=1e-37), "STRM", f"chunk {chunk}")
+
+
+def read(path):
+    with open(path, "rb") as stream:
+        file = readkith.File(stream.read())
+    return Rows({s.name: s.data for s in file.sections if s.part == 0})
+
+
+def main():
+    try:
+        rows = read(sys.argv[1])
+    except IndexError:
+        sys.exit(__doc__.split(":")[0])
+    except (ValueError, OSError) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
+    print(f"{rows.n} rows, {rows.live} live, {rows.d} components, {rows.codec}, {rows.metric}")
+    for i in range(rows.n):
+        state = "removed" if rows.removed[i] else "live"
+        values = " ".join(f"{v:.9g}" for v in rows.values[i].astype(np.float64))
+        print(rows.ids[i], rows.labels[i] or "-", state, values, sep="\t")
+
+
+if __name__ == "__main__":
+    main()
