@@ -118,7 +118,7 @@ def show(file):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Check a .kith file by docs/FORMAT.md, and show it.")
+    parser = argparse.ArgumentParser(description="Check and list a .kith file.")
     parser.add_argument("file")
     parser.add_argument("--extract", nargs=2, metavar=("TYPE", "OUT"))
     arguments = parser.parse_args()

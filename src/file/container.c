@@ -308,31 +308,6 @@ out:
     return named(c, st);
 }
 
-kith_status ki_container_check_span(const ki_container *c, const void *bytes, size_t len,
-                                    const uint8_t **last)
-{
-    const uint8_t *from = bytes;
-
-    for (size_t i = 0; i < c->count; i++) {
-        const ki_section *s = &c->section[i];
-        const uint8_t *start = c->bytes + s->at;
-
-        if (!s->rows || len == 0 || from < start || from >= start + s->len) continue;
-        for (uint64_t b = (uint64_t)(from - start) / KI_FILE_BLOCK; b < ki_section_blocks(s); b++) {
-            const uint8_t *block = start + b * KI_FILE_BLOCK;
-            kith_status st;
-
-            if (block >= from + len) break;
-            if (block == *last) continue;
-            st = check_block(c, s, b);
-            if (st != KITH_OK) return named(c, st);
-            *last = block;
-        }
-        break;
-    }
-    return KITH_OK;
-}
-
 /* ---- open and release --------------------------------------------------------------------- */
 
 static kith_status find(const ki_blob_reader *r, uint32_t type, uint32_t part, ki_span *out)

@@ -36,8 +36,4 @@ kith_status ki_container_save(ki_env *env, const char *path, ki_fill *fill, void
 kith_status ki_container_write(ki_env *env, int (*sink)(void *ctx, const void *bytes, size_t len),
                                void *ctx, ki_fill *fill, void *arg, ki_progress *p);
 
-/* For a fill that copies from an open file: from now on what is put from row sections of `from` is
- * compared with its sums first, so that damage is refused and never given a new sum. */
-void ki_container_write_from(ki_blob_writer *w, const ki_container *from);
-
 #endif

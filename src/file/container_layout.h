@@ -7,7 +7,7 @@
 #ifndef KI_CONTAINER_LAYOUT_H
 #define KI_CONTAINER_LAYOUT_H
 
-#include "file/container.h"
+#include "base/env.h"
 
 #define KI_FILE_MAGIC "kith\r\n\x1a\n" /* a text-mode transfer spoils it */
 #define KI_FILE_END   "kith end"
@@ -52,10 +52,5 @@ static inline uint64_t ki_section_blocks(const ki_section *s)
 {
     return s->rows ? s->len / KI_FILE_BLOCK + (s->len % KI_FILE_BLOCK != 0) : 0;
 }
-
-/* Compare the row blocks that hold these bytes with their sums, if they lie in a row section of c
- * and * were not compared just now: *last remembers the block (start with NULL). */
-kith_status ki_container_check_span(const ki_container *c, const void *bytes, size_t len,
-                                    const uint8_t **last);
 
 #endif

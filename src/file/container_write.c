@@ -32,8 +32,6 @@ typedef struct writer {
     bool planning, inside;
     emit_fn *emit;
     void *to;
-    const ki_container *from;
-    const uint8_t *checked;
     XXH3_state_t hash; /* of the section, or of its block */
     size_t in_block;
 } writer;
@@ -240,18 +238,14 @@ static kith_status begin(ki_blob_writer *base, uint32_t type, uint32_t part, uin
 static kith_status put(ki_blob_writer *base, const void *bytes, size_t len)
 {
     writer *w = self(base);
-    kith_status st = KITH_OK;
 
     if (w->planning || len == 0) return KITH_OK;
     if (!w->inside || len > w->left)
         return ki_fail(KITH_BAD_ARG, "%zu bytes are put where %llu were planned", len,
                        (unsigned long long)w->left);
-    if (w->from) KI_TRY(ki_container_check_span(w->from, bytes, len, &w->checked));
     hash(w, bytes, len);
     w->left -= len;
-    st = append(w, bytes, len);
-out:
-    return st;
+    return append(w, bytes, len);
 }
 
 static kith_status end(ki_blob_writer *base)
@@ -272,12 +266,6 @@ static kith_status end(ki_blob_writer *base)
     w->inside = false;
     w->current++;
     return KITH_OK;
-}
-
-void ki_container_write_from(ki_blob_writer *w, const ki_container *from)
-{
-    self(w)->from = from;
-    self(w)->checked = NULL;
 }
 
 /* ---- save and write ----------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ typedef struct recipe {
     uint64_t seed;
     size_t short_by, over_by; /* of the last section, in the writing pass */
     kith_status fail_plan, fail_write;
-    const ki_container *from; /* its bytes are put, and guarded */
+    const ki_container *from; /* its bytes are put */
 } recipe;
 
 static uint8_t byte_of(uint64_t seed, const part *p, size_t i)
@@ -72,7 +72,6 @@ static kith_status fill(void *arg, ki_blob_writer *w, bool planning)
     const recipe *r = arg;
     kith_status st = KITH_OK;
 
-    if (r->from && !planning) ki_container_write_from(w, r->from);
     for (size_t i = 0; i < r->n; i++) {
         const part *p = &r->parts[i];
         const bool last = i + 1 == r->n;
@@ -550,33 +549,6 @@ static void a_mapped_file_is_saved_over(void **state)
     ki_container_release(c);
 }
 
-static void damage_is_not_copied(void **state)
-{
-    static const part rows = {CODE, 0, 3 * 65536, true};
-    recipe r = {.parts = &rows, .n = 1};
-    bytes b = written(&r);
-    bytes out = {0};
-    ki_container *c;
-    recipe again;
-
-    (void)state;
-    must(ki_container_save(own_env(), path, fill, &r, NULL));
-    b.p[ki_le64(b.p + 40) - 1 - 64 - 65536] ^= 1; // in the last block, whatever follows it
-    must(ki_container_view(own_env(), b.p, b.len, 0, &c));
-    again = (recipe){.parts = &rows, .n = 1, .from = c};
-    for (again.step = 0; again.step < 100000; again.step += 33333) {
-        refused(ki_container_save(own_env(), path, fill, &again, NULL), KITH_CORRUPT, "is damaged");
-        refused(ki_container_write(own_env(), collect, &out, fill, &again, NULL), KITH_CORRUPT,
-                "section CODE: block");
-    }
-    ki_container_release(c);
-    must(ki_container_open(own_env(), path, KITH_OPEN_VERIFY, &c));
-    holds(c, &r);
-    ki_container_release(c);
-    free(out.p);
-    free(b.p);
-}
-
 static void expect_old(const recipe *r)
 {
     ki_container *c;
@@ -828,7 +800,6 @@ int main(void)
         cmocka_unit_test(bytes_between_sections_are_zero),
         cmocka_unit_test(what_is_not_ours_is_recognised),
         cmocka_unit_test(a_mapped_file_is_saved_over),
-        cmocka_unit_test(damage_is_not_copied),
         cmocka_unit_test(a_fill_that_errs_leaves_the_file),
         cmocka_unit_test(the_plan_is_kept),
         cmocka_unit_test(too_much_is_refused_before_it_is_written),
