@@ -505,6 +505,12 @@ static void around_the_end_of_a_chunk(void **state)
     run(40, NULL, KITH_L2, false, KI_CHUNK - 30, 12);
 }
 
+static void several_chunks(void **state)
+{
+    (void)state;
+    run(50, "U8", KITH_L1, true, 2 * KI_CHUNK + 100, 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +518,7 @@ int main(void)
         cmocka_unit_test(floats_with_scan_code),
         cmocka_unit_test(bytes),
         cmocka_unit_test(around_the_end_of_a_chunk),
+        cmocka_unit_test(several_chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
