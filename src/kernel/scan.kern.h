@@ -29,27 +29,30 @@ typedef struct query {
 /* Writes one or two 4-byte results of each of four rows of len components (or bytes). */
 typedef void tile_fn(const query *k, const uint8_t *const *p, size_t len, uint8_t *out);
 
-/* width: results of a row. Stream s begins at row s * (n - part) / (streams - 1), so the last ends
- * with row n and neighbours overlap where n is no multiple: no remainder is left over. The lines
- * that a stream will need 1 KiB later are asked for, across the ends of pages, where the processor
- * stops doing so by itself. */
+/* width: results of a row. Streams are `part` rows each; the last begin so early that they end with
+ * row n, overlapping those before them, and no remainder is left over. The lines that a stream will
+ * need 1 KiB later are asked for, across the ends of pages, where the processor stops doing so by
+ * itself. */
 enum { STREAMS = 8, STREAMS_ROWS = 32, STREAM_AHEAD = 1024 };
 
 KI_INLINE void scan_tiles(tile_fn *tile, size_t width, const query *k, const void *rows,
                           size_t stride, size_t n, size_t row_bytes, size_t len, void *out)
 {
     const size_t size = 4 * width, streams = n < STREAMS_ROWS ? TILE : STREAMS;
-    const size_t part = (n + streams - 1) / streams;
-    const size_t ahead = (STREAM_AHEAD + stride - 1) / stride * stride;
-    const size_t lines = part * stride > 2 * ahead ? row_bytes : 0;
+    const size_t part = n < STREAMS_ROWS ? (n + TILE - 1) / TILE : (n + STREAMS - 1) / STREAMS;
+    size_t ahead = 0, lines = 0; // how far ahead, and how many bytes of a row
     uint8_t sums[TILE * 8];
     const uint8_t *p[STREAMS];
     uint8_t *to[STREAMS];
 
     for (size_t s = 0; s < streams; s++) {
-        const size_t begin = s * (n - part) / (streams - 1);
+        const size_t begin = s * part < n - part ? s * part : n - part;
         p[s] = (const uint8_t *)rows + begin * stride;
         to[s] = (uint8_t *)out + begin * size;
+    }
+    if (n >= STREAMS_ROWS) {
+        ahead = (STREAM_AHEAD + stride - 1) / stride * stride;
+        if (part * stride > 2 * ahead) lines = row_bytes;
     }
     for (size_t i = 0; i < part; i++)
         for (size_t g = 0; g < streams; g += TILE) {
