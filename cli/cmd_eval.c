@@ -267,6 +267,19 @@ static void grade_answers(const evaluation *e, measured *m)
     m->mrr = marked > 0 ? mrr / (double)marked : (double)NAN;
 }
 
+/* Ground truth of other rows or another metric makes every answer look right: say so. */
+static void check_truth(const evaluation *e, const char *path)
+{
+    const size_t k = e->how.k;
+    size_t strays = 0;
+
+    for (size_t i = 0; i < e->queries.n; i++)
+        strays += truth_strays(&e->truth, i, e->ids + i * k, e->dist + i * k);
+    if (strays > 0)
+        note("%s lacks %zu rows that are nearer than those it has: is it of these rows, and of %s?",
+             path, strays, kith_metric_name(kith_metric_of(e->j.index)));
+}
+
 static kith_status measure(evaluation *e, uint32_t effort, measured *m)
 {
     kith_status st = KITH_OK;
@@ -413,6 +426,7 @@ static kith_status run(const arguments *a)
     for (size_t i = 0; i < e->settings; i++) {
         TRY(measure(e, e->efforts[i], &m[i]));
         progress_end(&e->j.progress);
+        if (i == 0 && given_text(a, "gt") != NULL) check_truth(e, given_text(a, "gt"));
         if (!as_json && i == 0) put_head(m);
         if (as_json)
             put_json(&m[i]);

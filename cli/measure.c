@@ -40,6 +40,18 @@ double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *d
     return right < wanted ? (double)right / (double)wanted : 1;
 }
 
+size_t truth_strays(const truth *t, size_t i, const int64_t *ids, const float *dist)
+{
+    size_t strays = 0;
+
+    if (t->edge == NULL) return 0;
+    for (size_t j = 0; j < t->k && ids[j] != KITH_NO_ID; j++) {
+        const int nearer = t->similar ? dist[j] > t->edge[i] : dist[j] < t->edge[i];
+        strays += (size_t)(nearer && !holds(t->ids + i * t->k, t->k, ids[j]));
+    }
+    return strays;
+}
+
 /* ---- marks of relevance ---------------------------------------------------------------------- */
 
 static int by_query(const void *a, const void *b)

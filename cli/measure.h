@@ -24,6 +24,9 @@ void truth_free(truth *t);
 /* The share of true neighbours among the answers of query i. By distance every answer as near as
  * the last true neighbour is right, whichever of equally near rows it is. */
 double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *dist);
+/* How many answers are strictly nearer than the last true neighbour and not among them: 0, when the
+ * truth is of this metric and these rows. */
+size_t truth_strays(const truth *t, size_t i, const int64_t *ids, const float *dist);
 
 /* Marks: which rows are good answers to which query. */
 typedef struct mark {

@@ -69,6 +69,11 @@ told '1.0000 distance'
 recall base.kith q.npy --exact base.npy -k 20 --threads 2
 told '1.0000 distance'
 check "assert json.load(open('out'))['p50_us'] is None"
+ok eval base.kith q.npy --gt gt.npy
+[ -s err ] && bad "$last said: $(cat err)"
+ok build base.npy -o ip.kith --metric ip -q
+ok eval ip.kith q.npy --gt gt.npy
+grep -q 'gt.npy lacks .* is it of these rows, and of ip?' err || bad "$last said: $(cat err)"
 # An index of half the rows finds half the neighbours, more or less.
 "$python" -c "
 import numpy as np
