@@ -54,6 +54,7 @@ kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *
         KI_FAIL(KITH_BAD_ARG, "the source has %zu components a row, the index %zu", src->d, ix->d);
     ki_progress_init(&p, w, "add", src->n == UINT64_MAX ? 0 : src->n);
     KI_TRY(ki_change_begin(ix->rows, &c));
+    if (src->n != UINT64_MAX) ki_change_expect(c, kith_count(ix) + src->n);
     for (;;) {
         KI_TRY(src->next(src->ctx, KI_CHUNK, &batch));
         if (batch.rows.n == 0) break;
