@@ -1,7 +1,8 @@
 /* Atomic replacement of a file through the host's file layer. On the operating system's own files
- * three things are added which that layer cannot say: a symbolic link is followed (and stays one),
- * what is no regular file is refused, and the temporary file is locked while its writer lives. A
- * killed writer leaves PATH.tmp-<16 hex digits>, unlocked; the next save to PATH removes it. */
+ * what that layer cannot say is added: a symbolic link is followed (and stays one), what is no
+ * regular file is refused, owner and permissions are kept, and the temporary file is locked while
+ * its writer lives. A killed writer leaves PATH.tmp-<16 hex digits>, unlocked; the next save to PATH
+ * removes it. */
 #define _DEFAULT_SOURCE /* flock, realpath, openat beside C17 */
 #include "base/replace.h"
 
@@ -115,6 +116,18 @@ static kith_status follow(ki_env *env, const char **path, char *space)
     return KITH_OK;
 }
 
+/* Who may read the old file may read the new one, and nobody else. Best effort: another's file can
+ * only be given back to them by root. The owner goes first, since that takes some bits away. */
+static void keep_rights(const ki_replace *r)
+{
+    bool kept; // the group: without it its permissions would be another group's
+    struct stat s;
+
+    if (stat(r->path, &s) != 0) return;
+    kept = chown(r->temp, s.st_uid, s.st_gid) == 0 || chown(r->temp, (uid_t)-1, s.st_gid) == 0;
+    (void)chmod(r->temp, s.st_mode & (kept ? 0777 : 0707));
+}
+
 /* ---- any file layer ----------------------------------------------------------------------- */
 
 static char *copy_text(ki_env *env, const char *text, size_t room, size_t *len)
@@ -176,6 +189,7 @@ kith_status ki_replace_begin(ki_env *env, const char *path, ki_replace *out)
     r.temp = copy_text(env, path, sizeof os_infix - 1 + DIGITS, &r.temp_len);
     KI_NEED(r.temp);
     KI_TRY(create_temp(&r));
+    if (on_os_files(env)) keep_rights(&r);
     *out = r;
     memset(&r, 0, sizeof r);
     r.lock = -1;

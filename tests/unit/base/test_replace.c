@@ -156,6 +156,26 @@ static void only_files_are_replaced(void **state)
     assert_int_equal(files_in_folder(), 0);
 }
 
+static void rights_are_kept(void **state)
+{
+    const char *path = in_folder("a");
+    const mode_t before = umask(022);
+    struct stat s;
+
+    (void)state;
+    must(replace(own_env(), path, "new"));
+    assert_int_equal(stat(path, &s), 0);
+    assert_int_equal(s.st_mode & 07777, 0644);
+    assert_int_equal(chmod(path, 0600), 0);
+    if (geteuid() == 0) assert_int_equal(chown(path, 12345, 54321), 0);
+    must(replace(own_env(), path, "private"));
+    assert_int_equal(stat(path, &s), 0);
+    assert_int_equal(s.st_mode & 07777, 0600);
+    if (geteuid() == 0) assert_true(s.st_uid == 12345 && s.st_gid == 54321);
+    umask(before);
+    unlink(path);
+}
+
 /* What a killed save leaves is removed by the next; what a living one writes is not. */
 static void the_dead_are_swept_the_living_stay(void **state)
 {
@@ -325,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_name_without_folder_is_here),
         cmocka_unit_test(a_link_stays_a_link),
         cmocka_unit_test(only_files_are_replaced),
+        cmocka_unit_test(rights_are_kept),
         cmocka_unit_test(the_dead_are_swept_the_living_stay),
         cmocka_unit_test(closed_streams_are_not_taken),
         cmocka_unit_test(many_may_replace_one_file),
