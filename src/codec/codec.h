@@ -55,7 +55,8 @@ kith_status ki_codec_suits(const ki_codec *c, kith_metric m);
 bool ki_rows_fit_u8(kith_rows x, size_t d);
 bool ki_rows_fit_u8_part(kith_rows x, size_t first, size_t n, size_t d);
 
-/* ---- scoring --------------------------------------------------------------------------------------- */
+/* ---- scoring
+ * --------------------------------------------------------------------------------------- */
 
 enum { KI_SCORE_ROWS = 2048 }; /* rows a call at most */
 
@@ -111,8 +112,8 @@ size_t ki_score_bytes(const ki_codec *c, kith_metric m, size_t d);
 void ki_prepare(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
                 void *scratch, ki_prepared *out);
 /* The rows among n <= KI_SCORE_ROWS, contiguous (pos NULL) or at pos[i], whose key may be <= tau:
- * out [n] gets their intervals with .pos = first + i (or first + pos[i]); returns how many. Each row
- * left out has a key > tau. */
+ * out [n] gets their intervals with .pos = first + i (or first + pos[i]); returns how many. Each
+ * row left out has a key > tau. */
 size_t ki_score(const ki_prepared *p, void *work, const void *rows, size_t stride,
                 const uint32_t *pos, uint32_t first, size_t n, double tau, ki_scored *out);
 /* True when integer slots take the query, and so ki_score gives keys, not intervals. */
@@ -123,8 +124,8 @@ double ki_cosine_key(double dot, double q2, double x2);
 /* The canonical key of one stored row. work: of ki_score_bytes. */
 double ki_codec_key(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
                     const void *row, void *work);
-/* The canonical keys of n rows given by address: several sums run side by side, each in index order,
- * so the keys are those of ki_codec_key. */
+/* The canonical keys of n rows given by address: several sums run side by side, each in index
+ * order, so the keys are those of ki_codec_key. */
 void ki_codec_keys(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
                    const void *const *rows, size_t n, void *work, double *key);
 

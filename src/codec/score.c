@@ -1,9 +1,10 @@
-/* Scoring: from a kernel slot's numbers to proven intervals of the canonical key, and the key itself.
+/* Scoring: from a kernel slot's numbers to proven intervals of the canonical key, and the key
+ * itself.
  *
  * Notation: u = 2^-24; S a sum over real numbers, s what a float slot gives for it, K the canonical
- * key (ki_canon_*: doubles in index order). kernel.h promises |s - S| <= (d+4) u A + d 2^-149, where
- * A is the sum of |terms|. The canonical sum differs from S by at most (d+3) 2^-53 A < u A, since
- * d <= 2^15; so with
+ * key (ki_canon_*: doubles in index order). kernel.h promises |s - S| <= (d+4) u A + d 2^-149,
+ * where A is the sum of |terms|. The canonical sum differs from S by at most (d+3) 2^-53 A < u A,
+ * since d <= 2^15; so with
  *     gamma = (d+6) u   and   tiny = d 2^-149
  * |s - K| <= gamma A + tiny holds for the canonical sum too, with an u to spare. (CANBERRA's terms
  * carry 4 u each and get gamma = (d+10) u.)
@@ -12,7 +13,8 @@
  *          An s of +inf means that a partial sum of the same terms left the range of float, so K >=
  *          FLT_MAX/(1+gamma): taking s for FLT_MAX in the left side stays true, and up is +inf.
  *          LINF is such a sum of one term.
- * DOT      A <= |q||x| (Cauchy-Schwarz); |x|^2 <= (N + tiny)/(1-gamma), N being DOT2's second number.
+ * DOT      A <= |q||x| (Cauchy-Schwarz); |x|^2 <= (N + tiny)/(1-gamma), N being DOT2's second
+ * number.
  *          With |q| < 1e19 and N finite every partial sum is below FLT_MAX; longer queries: CANON.
  * COSINE   The slot's query is q/|q|, rounded to float: off by at most 1.01 u in length. With N in
  *          the normal range (>= d 2^-125, where tiny is below u N) the quotient s/sqrt(N) is off by
@@ -82,7 +84,8 @@ static bool results_are_two(ki_rule r)
            r == KI_RULE_INT_COSINE || r == KI_RULE_INT_JACCARD;
 }
 
-/* Write q to out as bytes when each component is an integer of the type; -0.0 is 0 to every metric. */
+/* Write q to out as bytes when each component is an integer of the type; -0.0 is 0 to every metric.
+ * */
 static bool narrow(const float *q, size_t d, ki_type t, uint8_t *out)
 {
     const float lo = t == KI_U8 ? 0.0f : -128.0f, hi = t == KI_U8 ? 255.0f : 127.0f;
@@ -263,7 +266,8 @@ double ki_cosine_key(double dot, double q2, double x2)
     return q2 == 0.0 || x2 == 0.0 ? 0.0 : 0.0 - dot / sqrt(q2 * x2);
 }
 
-/* ---- filters: which rows of a block to look at closer ------------------------------------------ */
+/* ---- filters: which rows of a block to look at closer ------------------------------------------
+ * */
 
 /* Appends to keep each i < n for which `test` holds. Whole steps are tested first, without branches
  * and past n (what lies there is initialised), because most steps have no row to keep. */
@@ -290,8 +294,8 @@ static size_t keep_sums(const ki_prepared *p, const float *s, size_t n, double t
     return kept;
 }
 
-/* The row goes when s < t - e, t = -tau: t - s = w > 0 and w^2 > e^2 = (gamma |q|)^2 (N + tiny)/(1 -
- * gamma). Float costs w 1 u, w^2 2 u and 1 u, the right side 2 u: 16 u cover them; squares that
+/* The row goes when s < t - e, t = -tau: t - s = w > 0 and w^2 > e^2 = (gamma |q|)^2 (N + tiny)/(1
+ * - gamma). Float costs w 1 u, w^2 2 u and 1 u, the right side 2 u: 16 u cover them; squares that
  * underflow keep their order, since rounding is monotone. tiny of the dot itself goes into t. */
 static size_t keep_dots(const ki_prepared *p, const float *s, size_t n, double tau, uint16_t *keep)
 {
@@ -460,10 +464,11 @@ static ki_scored interval(const ki_prepared *p, const numbers *x, size_t i, uint
     case KI_RULE_INT_SUM: return (ki_scored){(double)v[i], 0.0f, pos};
     case KI_RULE_INT_DOT: return (ki_scored){0.0 - (double)v[i], 0.0f, pos};
     case KI_RULE_INT_COSINE:
-        return (ki_scored){ki_cosine_key((double)v[2 * i], p->norm, (double)v[2 * i + 1]), 0.0f, pos};
-    case KI_RULE_INT_JACCARD:
-        return (ki_scored){v[2 * i + 1] ? 0.0 - (double)v[2 * i] / (double)v[2 * i + 1] : -1.0, 0.0f,
+        return (ki_scored){ki_cosine_key((double)v[2 * i], p->norm, (double)v[2 * i + 1]), 0.0f,
                            pos};
+    case KI_RULE_INT_JACCARD:
+        return (ki_scored){v[2 * i + 1] ? 0.0 - (double)v[2 * i] / (double)v[2 * i + 1] : -1.0,
+                           0.0f, pos};
     case KI_RULE_CANON: break;
     }
     return (ki_scored){-DBL_MAX, INFINITY, pos};

@@ -1,9 +1,9 @@
 /* Exact search: how a call is divided among threads, and how what they collect becomes the answer.
  *
- * Few queries: the rows are divided. Each part runs all queries over the units of rows it takes, with
- * collectors of its own, which are merged at the end. Many queries: the queries are divided. Each part
- * takes a group, runs it over all rows and delivers it. A collector's answer does not depend on the
- * order or number of its offers (top.h), so neither does the result on any of this.
+ * Few queries: the rows are divided. Each part runs all queries over the units of rows it takes,
+ * with collectors of its own, which are merged at the end. Many queries: the queries are divided.
+ * Each part takes a group, runs it over all rows and delivers it. A collector's answer does not
+ * depend on the order or number of its offers (top.h), so neither does the result on any of this.
  *
  * Numbers of row x query pairs are what progress counts.
  */
@@ -230,7 +230,8 @@ static kith_status divide_rows(division *v, size_t threads)
         atomic_store(&v->next, 0);
         KI_TRY(ki_parallel(s->env, threads, threads, run_rows, v));
         for (size_t j = 0; j < v->n; j++) {
-            for (size_t i = 1; i < threads; i++) KI_TRY(ki_top_merge(&part[0].top[j], &part[i].top[j]));
+            for (size_t i = 1; i < threads; i++)
+                KI_TRY(ki_top_merge(&part[0].top[j], &part[i].top[j]));
             KI_TRY(deliver(&part[0], j, v->receive, v->ctx));
         }
     }

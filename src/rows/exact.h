@@ -1,10 +1,11 @@
-/* Exact search over all rows of a view: the ids and order that a float64 brute force returns, ties by
- * smaller id, whatever the ISA, the batch size, the number of threads. Every fast path keeps each row
- * whose proven interval can reach the k-th key and recomputes those canonically.
+/* Exact search over all rows of a view: the ids and order that a float64 brute force returns, ties
+ * by smaller id, whatever the ISA, the batch size, the number of threads. Every fast path keeps
+ * each row whose proven interval can reach the k-th key and recomputes those canonically.
  *
- * One query: kernel scans of the scan code, or of the rows themselves. Two or more: panels of queries
- * against superblocks of rows that stay in L2 (many x many, fused with the threshold), falling back by
- * panel to the direct kernels when bounds decide too little. Filters that pass few rows: gathers. */
+ * One query: kernel scans of the scan code, or of the rows themselves. Two or more: panels of
+ * queries against superblocks of rows that stay in L2 (many x many, fused with the threshold),
+ * falling back by panel to the direct kernels when bounds decide too little. Filters that pass few
+ * rows: gathers. */
 #ifndef KI_EXACT_H
 #define KI_EXACT_H
 
@@ -25,9 +26,9 @@ typedef struct ki_ask {
     bool has_after; /* cursor: only hits behind (after_key, after_id) in the order */
     double after_key;
     int64_t after_id;
-    const int64_t *exclude; /* [nq] an id that does not answer this query, KITH_NO_ID = none; or NULL */
+    const int64_t *exclude; /* [nq] an id that does not answer the query (KITH_NO_ID: none) or NULL */
     uint32_t threads;
-    ki_progress *progress; /* may be NULL */
+    ki_progress *progress; /* counts rows x queries; may be NULL */
 } ki_ask;
 
 /* Scratch that grows to what searches need and is kept between them. */

@@ -1,11 +1,11 @@
 /* Exact search, panels of queries against rows, many x many. A stretch of rows that fits into the
- * cache is made ready once; then panel after panel of the group passes over it, each call of a block
- * kernel fused with the test of a threshold below which a row is out by proof. What passes is offered
- * to the collectors of its queries, whose tau makes the next thresholds. At first everything passes:
- * stretches begin with few rows and double.
+ * cache is made ready once; then panel after panel of the group passes over it, each call of a
+ * block kernel fused with the test of a threshold below which a row is out by proof. What passes is
+ * offered to the collectors of its queries, whose tau makes the next thresholds. At first
+ * everything passes: stretches begin with few rows and double.
  *
- * Floor: rows * queries * d operations of the matrix unit (bench/README.md); the memory is read once a
- * group.
+ * Floor: rows * queries * d operations of the matrix unit (bench/README.md); the memory is read
+ * once a group.
  */
 #include <float.h>
 #include <math.h>
@@ -112,7 +112,8 @@ static void fill_panels(ki_batch *b)
         for (size_t i = ints + gap; i < n; i++) {
             const uint32_t x = order[i];
             size_t j = i;
-            for (; j >= ints + gap && p->prepared[order[j - gap]].norm > p->prepared[x].norm; j -= gap)
+            for (; j >= ints + gap && p->prepared[order[j - gap]].norm > p->prepared[x].norm;
+                 j -= gap)
                 order[j] = order[j - gap];
             order[j] = x;
         }
@@ -341,9 +342,11 @@ kith_status ki_batch_run(ki_part *p, const ki_run *run)
 
     if (ints) KI_TRY(walk(b, exact, b->panel, ints, &b->seen[0], run, NULL));
     if (b->panels == ints) goto out;
-    if (head.n) KI_TRY(walk(b, &ki_sieve_code, b->panel + ints, b->panels - ints, &b->seen[1], &head, c));
+    if (head.n)
+        KI_TRY(walk(b, &ki_sieve_code, b->panel + ints, b->panels - ints, &b->seen[1], &head, c));
     if (tail.n)
-        KI_TRY(walk(b, &ki_sieve_float, b->panel + ints, b->panels - ints, &b->seen[1], &tail, NULL));
+        KI_TRY(
+            walk(b, &ki_sieve_float, b->panel + ints, b->panels - ints, &b->seen[1], &tail, NULL));
 out:
     return st;
 }

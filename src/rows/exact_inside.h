@@ -70,14 +70,15 @@ typedef struct ki_run {
 
 /* Bits of 64 positions from 64*word on: those that may answer. */
 uint64_t ki_eligible(const ki_search *s, uint32_t word);
-/* Positions of a run that may answer, relative to the run, to pos [run->n]; returns their number. */
+/* Positions of a run that may answer, relative to the run, to pos [run->n]; returns their number.
+ * */
 size_t ki_eligible_list(const ki_search *s, const ki_run *run, uint32_t *pos);
 
 /* Offer what a run of rows has for each query of the part's group. */
 kith_status ki_scan_run(ki_part *p, const ki_run *run);
 
-/* Whether panels exist for what a view holds; make the part's group into panels; offer what a run of
- * rows has for all of them. */
+/* Whether panels exist for what a view holds; make the part's group into panels; offer what a run
+ * of rows has for all of them. */
 bool ki_batch_serves(const ki_view *v);
 kith_status ki_batch_begin(ki_part *p);
 kith_status ki_batch_run(ki_part *p, const ki_run *run);

@@ -1,29 +1,30 @@
 /* The scan code: how it is made and what it proves (scancode.h).
  *
- * All in double, in index order, without fused operations, so that the same rows give the same bytes
- * everywhere. A row is y' = y - centre (COSINE: y/|y| - centre); its scale is max|y'| / 127; its error
- * is the length of y' - scale*(code-128), computed, plus what the computing can have lost: each y'_j
- * is within 2^-53 |y'_j| of the real one (COSINE: (d+8) 2^-53 |y_j|/|y| more, for the length and the
- * quotient), scale*(code-128) is exact (24 + 8 bits), the subtraction rounds by 2^-53 once more and the
- * sum of squares by (d+2) 2^-53: (d+16) 2^-52 of each length involved covers it all. Rows so long that
- * float arithmetic on them could overflow get a code of zeros: all of them is error.
+ * All in double, in index order, without fused operations, so that the same rows give the same
+ * bytes everywhere. A row is y' = y - centre (COSINE: y/|y| - centre); its scale is max|y'| / 127;
+ * its error is the length of y' - scale*(code-128), computed, plus what the computing can have
+ * lost: each y'_j is within 2^-53 |y'_j| of the real one (COSINE: (d+8) 2^-53 |y_j|/|y| more, for
+ * the length and the quotient), scale*(code-128) is exact (24 + 8 bits), the subtraction rounds by
+ * 2^-53 once more and the sum of squares by (d+2) 2^-53: (d+16) 2^-52 of each length involved
+ * covers it all. Rows so long that float arithmetic on them could overflow get a code of zeros: all
+ * of them is error.
  *
  * Queries. x = t w + r with |r| <= e_q (covered in the same way), y' = s v + r' with |r'| <= e_y;
  * h = half_norm = |sv|^2/2 (1 + u); M = t s <w,v>; u = 2^-24.
  * L2      |q-y| = |x-y'| >= |tw - sv| - e_q - e_y, so a row is out when
  *             |tw - sv|^2 = |tw|^2 + |sv|^2 - 2M > R^2,   R = sqrt(tau) + e_q + e_y,
- *         that is |sv|^2/2 - M > R^2/2 - |tw|^2/2. The canonical key is within (d+3) 2^-53 < 2^-37 of
- *         |q-y|^2: sqrt(tau) is taken (1 + 2^-36) times.
+ *         that is |sv|^2/2 - M > R^2/2 - |tw|^2/2. The canonical key is within (d+3) 2^-53 < 2^-37
+ *         of |q-y|^2: sqrt(tau) is taken (1 + 2^-36) times.
  * IP      <q,y> = <q,c> + <tw,sv> + <r,sv> + <q,r'>, so -<q,y> > tau when
  *             -M > tau + <q,c> + e_q |sv| + |q| e_y
  *         plus `lost`, (d+16) 2^-52 |q| (|c| + |y|), for sums in double: of <q,c> and of the key.
  * COSINE  is IP of q/|q| and y/|y|.
- * Float arithmetic. <w,v> is exact in int32, or the sum of 128 A and B, each exact: as float they cost
- * 3 u (|128 A| + |B|) <= 3 u |v| (|w| + 128 sqrt(d)) (Cauchy-Schwarz, |lo| <= 64); the factors t, s and
- * the final subtraction cost 4 u |M| and 2 u h more. With Q = t (|w| + 128 sqrt(d)) that is at most
- * 8 u Q |sv| + 2 u h; Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2 and 8 u h of the 16 u h it
- * gives away; IP pays 8 u Q |sv| beside e_q |sv|. What underflows is less than 2^-100 in all, since
- * units and scales below 2^-126 are not used and <w,v> is an integer. */
+ * Float arithmetic. <w,v> is exact in int32, or the sum of 128 A and B, each exact: as float they
+ * cost 3 u (|128 A| + |B|) <= 3 u |v| (|w| + 128 sqrt(d)) (Cauchy-Schwarz, |lo| <= 64); the factors
+ * t, s and the final subtraction cost 4 u |M| and 2 u h more. With Q = t (|w| + 128 sqrt(d)) that
+ * is at most 8 u Q |sv| + 2 u h; Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2 and 8 u h of the
+ * 16 u h it gives away; IP pays 8 u Q |sv| beside e_q |sv|. What underflows is less than 2^-100 in
+ * all, since units and scales below 2^-126 are not used and <w,v> is an integer. */
 #include "rows/scancode.h"
 
 #include <float.h>

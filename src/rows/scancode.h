@@ -1,9 +1,9 @@
 /* The 8-bit scan code beside f32 rows: a derived block that lets an exact search read a quarter of
- * the bytes. Row y (for COSINE y/|y|, computed in double) is kept as yh = centre + scale*(code-128), and
- * error >= |y - yh| in exact arithmetic, so that by the triangle inequality
+ * the bytes. Row y (for COSINE y/|y|, computed in double) is kept as yh = centre +
+ * scale*(code-128), and error >= |y - yh| in exact arithmetic, so that by the triangle inequality
  *     | |q-y| - |q-yh| | <= error,   |<q,y> - <q,yh>| <= |q| * error.
- * The centre of a chunk is the mean of its first KI_SCAN_SEED rows (doubles, index order), so that the
- * codes depend on the rows and their order alone. Chunks with fewer rows have no code yet. */
+ * The centre of a chunk is the mean of its first KI_SCAN_SEED rows (doubles, index order), so that
+ * the codes depend on the rows and their order alone. Chunks with fewer rows have no code yet. */
 #ifndef KI_SCANCODE_H
 #define KI_SCANCODE_H
 
@@ -24,11 +24,12 @@ bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *c
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-/* A query x (L2: q - centre; IP: q; COSINE: q/|q|) as unit * w, w integers, and what that loses. With
- * v = code - 128 and M = unit*scale*<w,v>, a row's key is above tau when
+/* A query x (L2: q - centre; IP: q; COSINE: q/|q|) as unit * w, w integers, and what that loses.
+ * With v = code - 128 and M = unit*scale*<w,v>, a row's key is above tau when
  *     L2          (1 - 16u) half_norm - M > edge,
  *     IP, COSINE                      - M > edge,      u = 2^-24,
- * computed in float with any order of operations; edge is ki_scan_edge's. scancode.c has the proof. */
+ * computed in float with any order of operations; edge is ki_scan_edge's. scancode.c has the proof.
+ * */
 typedef struct ki_scan_terms {
     kith_metric metric;
     double unit;   /* a float */
@@ -61,8 +62,8 @@ typedef struct ki_scan_query {
 size_t ki_scan_query_bytes(size_t d);
 void ki_scan_query_begin(kith_metric m, const float *q, size_t d, const ki_scan_chunk *c,
                          void *scratch, ki_scan_query *out);
-/* Rows at…at+n-1 of the chunk (n <= KI_SCORE_ROWS) whose key may be <= tau: their numbers, counted from
- * at, to pos; returns how many. dots: [2 * KI_SCORE_ROWS]. */
+/* Rows at…at+n-1 of the chunk (n <= KI_SCORE_ROWS) whose key may be <= tau: their numbers, counted
+ * from at, to pos; returns how many. dots: [2 * KI_SCORE_ROWS]. */
 size_t ki_scan_query_filter(const ki_scan_query *s, const ki_scan_chunk *c, size_t at, size_t n,
                             size_t d, double tau, int32_t *dots, uint32_t *pos);
 

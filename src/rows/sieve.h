@@ -1,6 +1,6 @@
 /* Sieves: how panels of queries meet rows, many x many (kernel.h, "block"). A sieve says what is
- * packed of the queries, what of the rows, below which number a (row, query) is out by proof, and what
- * becomes of those that pass. exact_batch.c drives; each sieve is one file:
+ * packed of the queries, what of the rows, below which number a (row, query) is out by proof, and
+ * what becomes of those that pass. exact_batch.c drives; each sieve is one file:
  *   sieve_int.c    rows of bytes with integer queries, and bits: sums are exact, so hits are keys
  *   sieve_code.c   f32 rows by their scan code: hits are looked at again in f32
  *   sieve_float.c  f32 rows, or rows widened to f32: hits are looked at again, one by one
@@ -90,16 +90,16 @@ struct ki_batch {
 
 /* Offer hits by row number: they are scored in the codec's own form first. */
 kith_status ki_batch_score(ki_batch *b, ki_panel *panel, size_t n);
-/* Copy the rows of a filtered stretch side by side to b->rows; of one that is whole: nothing. The rows'
- * place either way. */
+/* Copy the rows of a filtered stretch side by side to b->rows; of one that is whole: nothing. The
+ * rows' place either way. */
 const void *ki_batch_rows(ki_batch *b, const ki_stretch *s, const unsigned char *rows,
                           size_t row_bytes);
-/* An edge that all but some outliers of x [n] are within, the outliers at most a 64-th of them: then
- * *outliers becomes true. Or x's largest. x >= 0, not NaN. */
+/* An edge that all but some outliers of x [n] are within, the outliers at most a 64-th of them:
+ * then *outliers becomes true. Or x's largest. x >= 0, not NaN. */
 float ki_batch_edge(const float *x, size_t n, bool *outliers);
-/* Loops over the rows of a stretch go in steps of this many, which compilers turn into vectors without
- * a remainder: arrays by row are as long as the longest stretch, a multiple of it, and what lies
- * behind the last row is written and never used. */
+/* Loops over the rows of a stretch go in steps of this many, which compilers turn into vectors
+ * without a remainder: arrays by row are as long as the longest stretch, a multiple of it, and what
+ * lies behind the last row is written and never used. */
 enum { KI_STRETCH_STEP = 64 };
 #define KI_EACH_ROW(i, n)                                                                          \
     for (size_t i##_ = 0; i##_ < (n); i##_ += KI_STRETCH_STEP)                                     \

@@ -1,11 +1,12 @@
-/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits, a row passes unless it
- * is out by the proof in scancode.c. The codes are made signed on the way into the cache, so that
- * the sum is <w,v> and queries need no correction by row.
+/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits, a row passes unless
+ * it is out by the proof in scancode.c. The codes are made signed on the way into the cache, so
+ * that the sum is <w,v> and queries need no correction by row.
  *
- * With M = t s C a row is out when (L2) (1-16u) h - M > edge, that is s C - (1-16u) h/t < -edge/t: the
- * queries of a panel share t. IP and COSINE have no h; each query has a t of its own.
- * The edge takes the largest error of the stretch (and length, for IP), but for a few outliers among
- * the rows, which always pass. What passes is tested again with its own error, then scored in f32. */
+ * With M = t s C a row is out when (L2) (1-16u) h - M > edge, that is s C - (1-16u) h/t < -edge/t:
+ * the queries of a panel share t. IP and COSINE have no h; each query has a t of its own.
+ * The edge takes the largest error of the stretch (and length, for IP), but for a few outliers
+ * among the rows, which always pass. What passes is tested again with its own error, then scored in
+ * f32. */
 #include <math.h>
 #include <string.h>
 
@@ -49,8 +50,8 @@ static void sign_line(const unsigned char *restrict from, unsigned char *restric
     for (size_t j = 0; j < LINE; j++) to[j] = (unsigned char)(from[j] ^ 0x80);
 }
 
-/* Codes as code - 128: their top bits flipped. This is where they come out of the memory: eight read
- * streams get half as much again out of it as one. */
+/* Codes as code - 128: their top bits flipped. This is where they come out of the memory: eight
+ * read streams get half as much again out of it as one. */
 static void sign_codes(const unsigned char *from, size_t len, unsigned char *to)
 {
     const size_t part = len / (LINE * STREAMS) * LINE;
@@ -163,8 +164,9 @@ static kith_status take(ki_batch *b, ki_panel *panel, size_t n)
         const ki_scan_terms *t = &panel->lane[h.query].terms;
         const double half = (double)b->number[HALF_NORM][h.row];
         const double m = t->unit * (double)b->a[h.row] * (double)h.c.i;
-        const double edge = ki_scan_edge(t, b->part->top[panel->query[h.query]].tau,
-                                         (double)b->number[ERROR][h.row], sqrt(2.0 * half) * (1.0 + U));
+        const double edge =
+            ki_scan_edge(t, b->part->top[panel->query[h.query]].tau,
+                         (double)b->number[ERROR][h.row], sqrt(2.0 * half) * (1.0 + U));
         if (!((l2 ? (1.0 - 16.0 * U) * half : 0.0) - m > edge)) b->hits[kept++] = h;
     }
     return ki_batch_score(b, panel, kept);

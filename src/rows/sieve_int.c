@@ -4,9 +4,9 @@
  *     L2      C - (|x|^2/2 - 128 sum x)      >= (|q|^2 - tau) / 2
  *     IP      C + 128 sum x                  >= -tau
  *     COSINE  (C + 128 sum x) / |x|          >= -tau |q|
- * and I8 rows the same without 128. As floats, C and b are exact below 2^23, which holds for d <= 256,
- * and rounding their difference cannot carry it across a threshold that is a float; for longer rows
- * four roundings of at most d 2^15 (COSINE: of at most 2^8 sqrt(d)) are allowed for.
+ * and I8 rows the same without 128. As floats, C and b are exact below 2^23, which holds for d <=
+ * 256, and rounding their difference cannot carry it across a threshold that is a float; for longer
+ * rows four roundings of at most d 2^15 (COSINE: of at most 2^8 sqrt(d)) are allowed for.
  * Bits: HAMMING -C >= -tau; JACCARD C >= s/(1+s) (|q| + |x|), s = -tau, with the least |x| of the
  * stretch, since C/(|q| + |x| - C) >= s. */
 #include <math.h>
@@ -134,12 +134,13 @@ static kith_status take_bytes(ki_batch *b, ki_panel *panel, size_t n)
     for (size_t i = 0; i < n; i++) {
         const ki_hit *h = &b->hits[i];
         const int32_t *sums = &b->sums[2 * h->row];
-        const double key = key_bytes(m, h->c.i + offset * sums[0], panel->lane[h->query].norm, sums[1]);
+        const double key =
+            key_bytes(m, h->c.i + offset * sums[0], panel->lane[h->query].norm, sums[1]);
         ki_top *t = &p->top[panel->query[h->query]];
         if (!(key <= t->tau)) continue;
         touched |= (uint32_t)1 << h->query;
-        KI_TRY(ki_top_offer(t, (ki_scored){key, 0.0f,
-                                           b->stretch->run.first + ki_stretch_row(b->stretch, h->row)}));
+        KI_TRY(ki_top_offer(
+            t, (ki_scored){key, 0.0f, b->stretch->run.first + ki_stretch_row(b->stretch, h->row)}));
     }
     settle(b, panel, touched);
 out:
@@ -232,8 +233,8 @@ static kith_status take_bits(ki_batch *b, ki_panel *panel, size_t n)
         }
         if (!(key <= t->tau)) continue;
         touched |= (uint32_t)1 << h->query;
-        KI_TRY(ki_top_offer(t, (ki_scored){key, 0.0f,
-                                           b->stretch->run.first + ki_stretch_row(b->stretch, h->row)}));
+        KI_TRY(ki_top_offer(
+            t, (ki_scored){key, 0.0f, b->stretch->run.first + ki_stretch_row(b->stretch, h->row)}));
     }
     settle(b, panel, touched);
 out:

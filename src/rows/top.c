@@ -1,8 +1,9 @@
-/* The collector of candidates (top.h): offers are appended; when the buffer is full, or when the caller
- * finds it worth while, the k-th smallest upper end becomes tau and what begins above it goes
- * (quickselect: linear). Where that frees too little, because many keys lie within one another's
- * intervals or are equal, all are decided canonically and the k best by (key, id) stay: each offer
- * costs a constant number of comparisons and at most one key on average, whatever the data.
+/* The collector of candidates (top.h): offers are appended; when the buffer is full, or when the
+ * caller finds it worth while, the k-th smallest upper end becomes tau and what begins above it
+ * goes (quickselect: linear). Where that frees too little, because many keys lie within one
+ * another's intervals or are equal, all are decided canonically and the k best by (key, id) stay:
+ * each offer costs a constant number of comparisons and at most one key on average, whatever the
+ * data.
  */
 #include "rows/top.h"
 

@@ -1,7 +1,7 @@
 /* The rows that may be among a query's best: a collector of candidates with proven intervals.
  *
- * Invariants, for the rows offered so far that may answer (live, not masked, not excluded, behind the
- * cursor, within the limit):
+ * Invariants, for the rows offered so far that may answer (live, not masked, not excluded, behind
+ * the cursor, within the limit):
  *  1. tau is at least the key of the k-th best of them, once there are k.
  *  2. A row whose interval begins above tau is not among the k best, nor one that begins at tau and
  *     has an id above worst_id while `tied`: k rows before it in the order (key, id) are known.
@@ -46,7 +46,8 @@ static inline bool ki_top_ripe(const ki_top *t)
 }
 /* Everything that `from` kept. */
 kith_status ki_top_merge(ki_top *into, const ki_top *from);
-/* The keys of all that may be among the best, sorted by (key, id): item[0…n-1], n <= k, wide = 0. */
+/* The keys of all that may be among the best, sorted by (key, id): item[0…n-1], n <= k, wide = 0.
+ * */
 void ki_top_finish(ki_top *t);
 
 #endif

@@ -1,0 +1,255 @@
+/* The scan code on rows that are hard on bounds: the errors that it claims hold, and no row whose
+ * key is within tau is ever ruled out, by queries of 16 bits or of 8. */
+#include "support/harness.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "rows/scancode.h"
+#include "support/everycpu.h"
+#include "support/hardrows.h"
+
+enum { ROWS = KI_SCAN_SEED + 40, QUERIES = 4 };
+
+static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+
+typedef struct bench {
+    kith_metric metric;
+    size_t d;
+    hard_kind kind;
+    float *x, *q; // [ROWS][d], [QUERIES][d]
+    float *centre, *scale, *error, *half_norm;
+    uint8_t *codes;
+    ki_scan_chunk chunk;
+    double key[ROWS];
+} bench;
+
+static void *need(size_t len)
+{
+    void *p = aligned_alloc(64, (len + 63) / 64 * 64);
+    assert_non_null(p);
+    return p;
+}
+
+static void set_up(bench *b, kith_metric m, size_t d, hard_kind kind)
+{
+    const ki_codec *c = ki_codec_find("F32");
+    const uint64_t seed = 1000 * d + 10 * (uint64_t)kind + (uint64_t)m;
+
+    *b = (bench){.metric = m, .d = d, .kind = kind};
+    b->x = need(ROWS * d * sizeof(float));
+    b->q = need(QUERIES * d * sizeof(float));
+    b->centre = need(d * sizeof(float));
+    b->scale = need(ROWS * sizeof(float));
+    b->error = need(ROWS * sizeof(float));
+    b->half_norm = need(ROWS * sizeof(float));
+    b->codes = need(ROWS * d);
+    hard_rows(kind, c, m, seed, ROWS, d, b->x);
+    hard_queries(kind, c, m, seed + 1, b->x, ROWS, QUERIES, d, true, b->q);
+    hard_rows((kind + 1) % HARD_KINDS, c, m, seed + 2, 1, d, b->q + 2 * d); // an alien
+    ki_scancode_centre(m, b->x, d, b->centre);
+    ki_scancode_encode(m, b->x, ROWS, d, b->centre, b->codes, b->scale, b->error, b->half_norm);
+    b->chunk = (ki_scan_chunk){b->centre, b->codes, b->scale, b->error, b->half_norm, ROWS, 0};
+    for (size_t i = 0; i < ROWS; i++)
+        if (!(b->error[i] <= b->chunk.error_max)) b->chunk.error_max = b->error[i];
+}
+
+static void tear_down(bench *b)
+{
+    free(b->x);
+    free(b->q);
+    free(b->centre);
+    free(b->scale);
+    free(b->error);
+    free(b->half_norm);
+    free(b->codes);
+}
+
+static bool holds(const bench *b, size_t i)
+{
+    return ki_scancode_holds(b->metric, b->x + i * b->d, b->d, b->centre, b->codes + i * b->d,
+                             b->scale[i], b->error[i], b->half_norm[i]);
+}
+
+static void complain(const bench *b, const char *what, size_t query, size_t row)
+{
+    fail_msg("%s d %zu %s: %s, query %zu, row %zu", kith_metric_name(b->metric), b->d,
+             hard_name(b->kind), what, query, row);
+}
+
+/* |row - decoded| in long double, by the definition. */
+static void check_errors(const bench *b)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const float *x = b->x + i * b->d;
+        long double length = 0, sum = 0;
+
+        for (size_t j = 0; j < b->d; j++) length += (long double)x[j] * x[j];
+        length = b->metric == KITH_COSINE ? sqrtl(length) : 1;
+        for (size_t j = 0; j < b->d; j++) {
+            const long double y = length > 0 ? x[j] / length : 0;
+            const long double yh = (long double)b->centre[j] +
+                                   (long double)b->scale[i] * ((int)b->codes[i * b->d + j] - 128);
+            sum += (y - yh) * (y - yh);
+        }
+        if (!(sqrtl(sum) <= b->error[i])) complain(b, "an error is larger than claimed", 0, i);
+        if (!holds(b, i)) complain(b, "the check denies a code", 0, i);
+    }
+}
+
+static void check_filter(const bench *b, size_t i, double tau)
+{
+    void *scratch = need(ki_scan_query_bytes(b->d));
+    int32_t *dots = need(2 * KI_SCORE_ROWS * sizeof *dots);
+    uint32_t pos[KI_SCORE_ROWS];
+    ki_scan_query s;
+
+    ki_scan_query_begin(b->metric, b->q + i * b->d, b->d, &b->chunk, scratch, &s);
+    for (size_t at = 0, n; at < ROWS; at += n) {
+        size_t kept, k = 0;
+        n = ROWS - at < 333 ? ROWS - at : 333;
+        kept = ki_scan_query_filter(&s, &b->chunk, at, n, b->d, tau, dots, pos);
+        for (size_t r = 0; r < n; r++) {
+            while (k < kept && pos[k] < r) k++;
+            if (!(k < kept && pos[k] == r) && b->key[at + r] <= tau)
+                complain(b, "16 bits ruled out a row", i, at + r);
+        }
+    }
+    free(scratch);
+    free(dots);
+}
+
+/* What panels do: 8 bits, a unit that may be larger than needed. */
+static void check_panel_query(const bench *b, size_t i, double tau, double wider)
+{
+    const float *q = b->q + i * b->d;
+    const double most = ki_scan_most(b->metric, q, b->d, b->centre);
+    const float unit = ki_scan_unit(most * wider, 127);
+    int16_t *w = need(b->d * sizeof *w);
+    ki_scan_terms t;
+
+    ki_scan_quantise(b->metric, q, b->d, b->centre, 127, unit, w, &t);
+    for (size_t r = 0; r < ROWS; r++) {
+        const float k = b->metric == KITH_L2 ? 1.0f - 0x1p-20f : 0.0f;
+        const double span = sqrt(2.0 * (double)b->half_norm[r]) * (1 + 0x1p-22);
+        const double edge = ki_scan_edge(&t, tau, (double)b->error[r], span);
+        int32_t dot = 0;
+        float score;
+
+        for (size_t j = 0; j < b->d; j++) dot += w[j] * ((int)b->codes[r * b->d + j] - 128);
+        score = k * b->half_norm[r] - unit * b->scale[r] * (float)dot;
+        if ((double)score > edge && b->key[r] <= tau) complain(b, "8 bits ruled out a row", i, r);
+    }
+    free(w);
+}
+
+static void check_queries(bench *b)
+{
+    static const size_t some[] = {0, 5, 97, 500, ROWS - 1};
+
+    for (size_t i = 0; i < QUERIES; i++) {
+        for (size_t r = 0; r < ROWS; r++)
+            b->key[r] = ki_canon_f32(b->metric, 0, b->q + i * b->d, b->x + r * b->d, b->d);
+        for (size_t k = 0; k < sizeof some / sizeof *some; k++) {
+            const double tau = b->key[some[k]];
+            check_filter(b, i, tau);
+            check_filter(b, i, nextafter(tau, -DBL_MAX));
+            check_panel_query(b, i, tau, 1);
+            check_panel_query(b, i, tau, 1.7);
+        }
+        check_filter(b, i, (double)INFINITY);
+        check_filter(b, i, -DBL_MAX);
+        check_panel_query(b, i, (double)INFINITY, 1);
+    }
+}
+
+static void test_bounds(void **state)
+{
+    static const size_t dims[] = {1, 2, 17, 64, 200};
+
+    (void)state;
+    for (size_t m = 0; m < 3; m++)
+        for (size_t k = 0; k < sizeof dims / sizeof *dims; k++)
+            for (hard_kind kind = HARD_RANDOM; kind < HARD_KINDS; kind++) {
+                static bench b;
+                set_up(&b, metrics[m], dims[k], kind);
+                check_errors(&b);
+                check_queries(&b);
+                tear_down(&b);
+            }
+}
+
+static void test_same_bytes_row_by_row(void **state)
+{
+    enum { D = 33 };
+    static bench b;
+    uint8_t code[D];
+    float scale, error, half_norm;
+
+    (void)state;
+    for (size_t m = 0; m < 3; m++) {
+        set_up(&b, metrics[m], D, HARD_RANDOM);
+        for (size_t i = 0; i < ROWS; i++) {
+            ki_scancode_encode(metrics[m], b.x + i * D, 1, D, b.centre, code, &scale, &error,
+                               &half_norm);
+            assert_memory_equal(code, b.codes + i * D, D);
+            assert_true(scale == b.scale[i] && error == b.error[i] && half_norm == b.half_norm[i]);
+        }
+        tear_down(&b);
+    }
+}
+
+static void test_lies_are_seen(void **state)
+{
+    enum { D = 24 };
+    static bench b;
+
+    (void)state;
+    for (size_t m = 0; m < 3; m++) {
+        set_up(&b, metrics[m], D, HARD_RANDOM);
+        b.codes[3] ^= 0x40;
+        assert_false(holds(&b, 0));
+        b.error[1] = nextafterf(b.error[1], 0) * 0.999f;
+        assert_false(holds(&b, 1));
+        b.half_norm[2] = nextafterf(b.half_norm[2], 0);
+        assert_false(holds(&b, 2));
+        b.scale[3] = -b.scale[3];
+        assert_false(holds(&b, 3));
+        b.error[4] = NAN;
+        assert_false(holds(&b, 4));
+        b.scale[5] = INFINITY;
+        assert_false(holds(&b, 5));
+        assert_true(holds(&b, 6));
+        tear_down(&b);
+    }
+}
+
+static void test_where_it_applies(void **state)
+{
+    (void)state;
+    assert_true(ki_scancode_applies(ki_codec_find("F32"), KITH_COSINE));
+    assert_false(ki_scancode_applies(ki_codec_find("F32"), KITH_L1));
+    assert_false(ki_scancode_applies(ki_codec_find("F16"), KITH_L2));
+    assert_false(ki_scancode_applies(ki_codec_find("U8"), KITH_L2));
+}
+
+static int all_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_same_bytes_row_by_row),
+        cmocka_unit_test(test_lies_are_seen),
+        cmocka_unit_test(test_where_it_applies),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    return every_cpu(argv, all_tests);
+}
