@@ -104,8 +104,8 @@ static double entropy_term(double x, double y)
     return x == 0.0 ? 0.0 : x * log(2.0 * x / (x + y));
 }
 
-/* Never negative: floats that differ do so by 2^-24 of themselves or more, which is worth 2^-50, and
- * the rounding of the logarithms less. */
+/* Never negative: floats that differ do so by 2^-24 of themselves or more, which is worth 2^-50,
+ * and the rounding of the logarithms less. */
 static double jensen_shannon(const void *q, const void *x, size_t d)
 {
     double s = 0.0;
