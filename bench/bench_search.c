@@ -1,5 +1,5 @@
-/* One side of a bench: kith with one index, answering timed requests from stdin, so that a driver can
- * interleave it with peers (bench/exact.py). Uses kith.h only.
+/* One side of a bench: kith with one index, answering timed requests from stdin, so that a driver
+ * can interleave it with peers (bench/exact.py). Uses kith.h only.
  *
  *     bench_search SPEC METRIC BASE QUERIES [THREADS]       builds, or opens BASE when it is *.kith
  *
@@ -68,7 +68,8 @@ static void read_queries(const char *path, bench *b)
         if (batch.rows.n == 0) break;
         for (size_t i = 0; i < batch.rows.n; i++)
             memcpy(all + (n + i) * b->row,
-                   (const char *)batch.rows.data + i * (batch.rows.stride ? batch.rows.stride : b->row),
+                   (const char *)batch.rows.data +
+                       i * (batch.rows.stride ? batch.rows.stride : b->row),
                    b->row);
         n += batch.rows.n;
     }

@@ -216,7 +216,8 @@ def commands(r, paths, build):
     subprocess.run([kith, "build", paths["base"], "-o", index], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     size = os.path.getsize(index)
-    w = Worker([os.path.join(build, "bench_search"), "Flat", "l2", index, paths["query"]], pin=False)
+    w = Worker([os.path.join(build, "bench_search"), "Flat", "l2", index, paths["query"]],
+               pin=False)
     w.ask("open", index, 2)
     opened = np.median([w.ask("open", index, 0)[0] for _ in range(11)])
     r.add("open by mmap, 1M x 128", "<= 2 ms", "%.2f ms" % (1e3 * opened), opened <= .002)

@@ -6,8 +6,8 @@ import sys
 def main(results, readme):
     with open(results) as f:
         r = json.load(f)
-    lines = ["<!-- exact -->", "%s; peer: %s; medians of %d rounds." % (r["cpu"], r["peer"], r["rounds"]),
-             "", "| what | target | measured | |", "|---|---|---|---|"]
+    run = "%s; peer: %s; medians of %d rounds." % (r["cpu"], r["peer"], r["rounds"])
+    lines = ["<!-- exact -->", run, "", "| what | target | measured | |", "|---|---|---|---|"]
     for row in r["rows"]:
         note = row["note"] if row["ok"] else ("**short** " + row["note"]).strip()
         lines.append("| %s | %s | %s | %s |" % (row["what"], row["target"], row["measured"], note))

@@ -2,8 +2,9 @@
  *
  *     kith-demo INDEX DATA [QUESTION…]     DATA: words.txt words.i8.npy words_scale.npy texts.tsv
  *
- * Without questions it answers a handful of its own, prints recall and time, and then, on a terminal,
- * asks. Turning words into a vector (data/README.md) is all that happens here; the rest is kith.h. */
+ * Without questions it answers a handful of its own, prints recall and time, and then, on a
+ * terminal, asks. Turning words into a vector (data/README.md) is all that happens here; the rest
+ * is kith.h. */
 #include <kith.h>
 
 #include <ctype.h>
@@ -78,7 +79,8 @@ static int read_rows(const char *path, kith_dtype dtype, size_t n, size_t d, voi
     *out = malloc(n * row);
     if (!*out || src.d != d || src.dtype != dtype || src.n != n) {
         src.close(src.ctx);
-        return complain(path, *out ? "is not of the shape that belongs to words.txt" : "out of memory");
+        return complain(path,
+                        *out ? "is not of the shape that belongs to words.txt" : "out of memory");
     }
     while (src.next(src.ctx, 4096, &batch) == KITH_OK && batch.rows.n) {
         const size_t stride = batch.rows.stride ? batch.rows.stride : row;
@@ -183,9 +185,10 @@ static int answer(const demo *m, const char *question, const float *q)
     return 0;
 }
 
-/* Of the ids found, how many a float64 brute force over the stored rows finds too (equally near rows
- * count): the index's own arithmetic is not trusted here. */
-static int judge(const demo *m, const float *q, const int64_t *ids, const float *score, size_t *right)
+/* Of the ids found, how many a float64 brute force over the stored rows finds too (equally near
+ * rows count): the index's own arithmetic is not trusted here. */
+static int judge(const demo *m, const float *q, const int64_t *ids, const float *score,
+                 size_t *right)
 {
     const uint64_t n = kith_count(m->ix);
     double *similarity = malloc(n * sizeof *similarity);

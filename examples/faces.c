@@ -1,4 +1,5 @@
-/* Faces: pictures under their people's names, found by a cosine of at least 0.35; saved and mapped. */
+/* Faces: pictures under their people's names, found by a cosine of at least 0.35; saved and mapped.
+ */
 #include <kith.h>
 
 #include <stdio.h>

@@ -41,7 +41,8 @@ extern "C" {
 #define KITH_VERSION_MINOR 1
 #define KITH_VERSION_PATCH 0
 /* Major * 10000 + minor * 100 + patch: of this header; kith_version() tells the library's. */
-#define KITH_HEADER_VERSION (KITH_VERSION_MAJOR * 10000 + KITH_VERSION_MINOR * 100 + KITH_VERSION_PATCH)
+#define KITH_HEADER_VERSION \
+    (KITH_VERSION_MAJOR * 10000 + KITH_VERSION_MINOR * 100 + KITH_VERSION_PATCH)
 
 #define KITH_NO_ID ((int64_t)-1)     /* pads short result rows; the one id that add refuses */
 #define KITH_MAX_ROWS 2147483646u    /* 2^31 - 2 */
@@ -129,7 +130,8 @@ typedef struct kith_rows {
 #    define KITH_ROWS(data, n, dtype) ((kith_rows){(data), (n), 0, (dtype)})
 #endif
 
-/* ---- what a program may lend ------------------------------------------------------------------ */
+/* ---- what a program may lend ------------------------------------------------------------------
+ */
 
 /* Called now and then by long work, from one thread at a time, with the phase and how much of it
  * is done (total 0: unknown). Non-zero cancels: the call returns KITH_CANCELLED, and what it was
@@ -160,7 +162,8 @@ typedef struct kith_files {
     int (*rename)(void *ctx, const char *from, const char *to); /* replaces `to` atomically */
     int (*remove)(void *ctx, const char *path);
     int (*sync_folder)(void *ctx, const char *path); /* of the folder that holds path */
-    int (*map)(void *ctx, void *file, uint64_t len, const void **bytes); /* read-only; outlives close */
+    int (*map)(void *ctx, void *file, uint64_t len,
+               const void **bytes); /* read-only; outlives close */
     int (*unmap)(void *ctx, const void *bytes, uint64_t len);
 } kith_files;
 
@@ -181,7 +184,8 @@ typedef struct kith_host {
 } kith_host;
 #define KITH_HOST_INIT {sizeof(kith_host), 0, NULL, NULL, NULL, NULL, NULL}
 
-/* ---- index: create, open, save ----------------------------------------------------------------- */
+/* ---- index: create, open, save -----------------------------------------------------------------
+ */
 
 typedef struct kith_index kith_index;     /* made by create and open */
 typedef struct kith_context kith_context; /* scratch of a search, reusable, one thread at a time */
@@ -223,7 +227,8 @@ KITH_API kith_status kith_verify(const kith_index *ix, const kith_watch *w);
 /* Cursors that are open keep what they need; everything else of ix is gone. */
 KITH_API void kith_free(kith_index *ix);
 
-/* ---- rows in, rows out ------------------------------------------------------------------------- */
+/* ---- rows in, rows out -------------------------------------------------------------------------
+ */
 
 /* Rows are checked first: a NaN or infinity, a value the codec cannot hold, a repeated or stored id
  * is an error with its row and column, and then nothing is added.
@@ -268,7 +273,8 @@ KITH_API kith_status kith_get_label(const kith_index *ix, int64_t id, char *buf,
 KITH_API kith_status kith_find_label(const kith_index *ix, const char *text, int64_t *ids,
                                      size_t cap, size_t *n);
 
-/* ---- search ------------------------------------------------------------------------------------- */
+/* ---- search -------------------------------------------------------------------------------------
+ */
 
 enum { /* kith_query.options */
     KITH_EXCLUDE_SELF = 1 /* kith_search_ids: a row does not answer its own query */
@@ -332,7 +338,8 @@ KITH_API void kith_cursor_free(kith_cursor *c);
 KITH_API kith_status kith_context_create(const kith_host *host, kith_context **out);
 KITH_API void kith_context_free(kith_context *c);
 
-/* ---- filters -------------------------------------------------------------------------------------- */
+/* ---- filters
+ * -------------------------------------------------------------------------------------- */
 
 /* Ids whose bit is set: bit i%64 of words[i/64], i < nbits. Borrowed: words outlive the filter. */
 KITH_API kith_status kith_filter_bits(const uint64_t *words, size_t nbits, kith_filter **out);
@@ -353,7 +360,8 @@ KITH_API kith_status kith_filter_bind(const kith_index *ix, const kith_filter *f
                                       kith_filter **out);
 KITH_API void kith_filter_free(kith_filter *f);
 
-/* ---- asking ---------------------------------------------------------------------------------------- */
+/* ---- asking
+ * ---------------------------------------------------------------------------------------- */
 
 KITH_API size_t kith_dim(const kith_index *ix);
 KITH_API uint64_t kith_count(const kith_index *ix); /* live rows */
@@ -365,8 +373,8 @@ KITH_API const char *kith_spec(const kith_index *ix);
 typedef void kith_each(void *ctx, const char *name, const char *text, double value);
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */
 KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
-/* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators", "codecs",
- * "formats", "isas" (value: 1 when this CPU runs it). NOT_FOUND for another name. */
+/* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators",
+ * "codecs", "formats", "isas" (value: 1 when this CPU runs it). NOT_FOUND for another name. */
 KITH_API kith_status kith_list(const char *table, kith_each *each, void *ctx);
 
 /* A row of the table of parameters. */
@@ -392,7 +400,8 @@ KITH_API size_t kith_row_bytes(kith_dtype t, size_t d);
 /* Rows of any type as f32 (Bits: 0 and 1): out [x.n][d]. */
 KITH_API kith_status kith_to_f32(kith_rows x, size_t d, float *out);
 
-/* ---- sources: rows that come in batches --------------------------------------------------------------- */
+/* ---- sources: rows that come in batches
+ * --------------------------------------------------------------- */
 
 /* Up to `max` rows at a time, so that what is larger than memory can be read. */
 typedef struct kith_batch {
@@ -417,7 +426,8 @@ typedef struct kith_source {
 KITH_API kith_status kith_source_open(const char *path, const kith_host *host, kith_source *out);
 /* The live rows of an index, with ids and labels; ix outlives the source. */
 KITH_API kith_status kith_source_index(const kith_index *ix, kith_source *out);
-/* Add all rows of a source, with its ids and labels where it has them. All or nothing, as kith_add. */
+/* Add all rows of a source, with its ids and labels where it has them. All or nothing, as kith_add.
+ */
 KITH_API kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *w);
 /* Write all rows of a source to a vector file, its format told by the name (.npy .fvecs .bvecs
  * .ivecs .fbin .u8bin .i8bin .ibin); dtype 0 = what the format or source has. Atomic as save. */
@@ -427,7 +437,8 @@ KITH_API kith_status kith_source_save(kith_source *src, kith_dtype dtype, const 
 KITH_API kith_status kith_ids_read(const char *path, const kith_host *host, int64_t **ids,
                                    size_t *n);
 KITH_API void kith_ids_free(int64_t *ids, size_t n, const kith_host *host);
-/* Labels: one a line of UTF-8 text, or a .npy of U or S strings. (*labels)[*n] NUL-ended strings. */
+/* Labels: one a line of UTF-8 text, or a .npy of U or S strings. (*labels)[*n] NUL-ended strings.
+ */
 KITH_API kith_status kith_labels_read(const char *path, const kith_host *host, char ***labels,
                                       size_t *n);
 KITH_API void kith_labels_free(char **labels, size_t n, const kith_host *host);

@@ -1,5 +1,5 @@
-/* Scratch of searches: the caller's own, or from a small pool of idle ones that each index keeps, so
- * that a thread's second query of a shape allocates nothing. */
+/* Scratch of searches: the caller's own, or from a small pool of idle ones that each index keeps,
+ * so that a thread's second query of a shape allocates nothing. */
 #include "api/index.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* A query answered page by page over one snapshot. Each refill is an exact search for what lies behind
- * the last hit in the order (key, id), twice as large as the one before: a walk over all n rows costs
- * a logarithmic number of scans. */
+/* A query answered page by page over one snapshot. Each refill is an exact search for what lies
+ * behind the last hit in the order (key, id), twice as large as the one before: a walk over all n
+ * rows costs a logarithmic number of scans. */
 #include "api/index.h"
 
 #include <string.h>

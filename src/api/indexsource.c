@@ -1,4 +1,5 @@
-/* The live rows of an index as a source: rows as they are stored, ids, labels, over one snapshot. */
+/* The live rows of an index as a source: rows as they are stored, ids, labels, over one snapshot.
+ */
 #include "api/index.h"
 
 #include <string.h>

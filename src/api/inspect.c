@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 kith_status kith_get(const kith_index *ix, int64_t id, float *out)
 {
@@ -101,7 +102,8 @@ out:
     return st;
 }
 
-/* ---- the index ----------------------------------------------------------------------------------- */
+/* ---- the index
+ * ----------------------------------------------------------------------------------- */
 
 size_t kith_dim(const kith_index *ix)
 {
@@ -151,7 +153,8 @@ void kith_stats(const kith_index *ix, kith_each *each, void *ctx)
     ki_view_release(ix->rows, v);
 }
 
-/* ---- tables ---------------------------------------------------------------------------------------- */
+/* ---- tables
+ * ---------------------------------------------------------------------------------------- */
 
 typedef struct dtype_row {
     kith_dtype id;
@@ -285,8 +288,10 @@ kith_status kith_list(const char *table, kith_each *each, void *ctx)
         for (size_t i = 0; (isa = ki_isa_at(i)) != NULL; i++)
             each(ctx, isa->name, "", (isa->needs & ~ki_cpu_features()) == 0);
     } else {
-        return ki_fail(KITH_NOT_FOUND, "no table \"%.40s\"; known: metrics dtypes navigators codecs "
-                       "formats isas", name);
+        return ki_fail(KITH_NOT_FOUND,
+                       "no table \"%.40s\"; known: metrics dtypes navigators codecs "
+                       "formats isas",
+                       name);
     }
     return KITH_OK;
 }

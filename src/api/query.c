@@ -18,13 +18,15 @@ kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_que
         return ki_fail(KITH_BAD_ARG, "recall %g: 0…1 is possible", (double)out->recall);
     if (isinf(out->limit)) return ki_fail(KITH_BAD_ARG, "the limit is infinite; NAN means none");
     if ((out->deadline_us || out->max_visits) && (ix->plan.nav->flags & KITH_EXACT))
-        return ki_fail(KITH_UNSUPPORTED, "%s answers exactly and cannot stop early: no deadline, no "
-                       "visit cap", ix->plan.nav->name);
+        return ki_fail(KITH_UNSUPPORTED,
+                       "%s answers exactly and cannot stop early: no deadline, no "
+                       "visit cap",
+                       ix->plan.nav->name);
     return KITH_OK;
 }
 
-/* The largest key that is reported (rounded to float) within the limit: callers compare with the floats
- * they were given. */
+/* The largest key that is reported (rounded to float) within the limit: callers compare with the
+ * floats they were given. */
 static double limit_key(kith_metric m, float limit)
 {
     const float edge = kith_metric_is_similarity(m) ? -limit : limit;
@@ -39,10 +41,11 @@ kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_quer
     kith_status st = KITH_OK;
 
     KI_TRY(ki_filter_mask(how->filter, ix->rows, v, (ki_env *)(uintptr_t)&ix->env, mask));
-    *out = (ki_ask){.k = how->k,
-                    .limit = isnan(how->limit) ? (double)INFINITY : limit_key(ix->metric, how->limit),
-                    .mask = mask->words ? mask : NULL,
-                    .threads = how->threads};
+    *out =
+        (ki_ask){.k = how->k,
+                 .limit = isnan(how->limit) ? (double)INFINITY : limit_key(ix->metric, how->limit),
+                 .mask = mask->words ? mask : NULL,
+                 .threads = how->threads};
 out:
     return st;
 }

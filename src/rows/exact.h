@@ -26,7 +26,8 @@ typedef struct ki_ask {
     bool has_after; /* cursor: only hits behind (after_key, after_id) in the order */
     double after_key;
     int64_t after_id;
-    const int64_t *exclude; /* [nq] an id that does not answer the query (KITH_NO_ID: none) or NULL */
+    const int64_t
+        *exclude; /* [nq] an id that does not answer the query (KITH_NO_ID: none) or NULL */
     uint32_t threads;
     ki_progress *progress; /* counts rows x queries; may be NULL */
 } ki_ask;

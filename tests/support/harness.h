@@ -1,4 +1,5 @@
-/* What every test includes: cmocka with the headers it wants, and a check that shows kith's sentence. */
+/* What every test includes: cmocka with the headers it wants, and a check that shows kith's
+ * sentence. */
 #ifndef HARNESS_H
 #define HARNESS_H
 

@@ -1,6 +1,6 @@
-/* The golden files of format version 1, kept forever: each still opens and answers, and the same rows
- * still give the same bytes, whatever the machine, the compiler, the number of threads. KITH_GOLDEN=write
- * makes them anew, which only a new format version may. */
+/* The golden files of format version 1, kept forever: each still opens and answers, and the same
+ * rows still give the same bytes, whatever the machine, the compiler, the number of threads.
+ * KITH_GOLDEN=write makes them anew, which only a new format version may. */
 #include "support/harness.h"
 
 #include <stdio.h>
@@ -57,8 +57,8 @@ static kith_index *make(const golden *g, uint32_t threads)
     must(kith_create(g->spec, g->d, g->metric, &host, &ix));
     must(kith_add(ix, KITH_ROWS(x, 1100, KITH_F32), g->own_ids ? ids : NULL,
                   g->labels ? labels : NULL, NULL));
-    must(kith_add(ix, KITH_ROWS(x + 1100 * g->d, N - 1100, KITH_F32), g->own_ids ? ids + 1100 : NULL,
-                  g->labels ? labels + 1100 : NULL, NULL));
+    must(kith_add(ix, KITH_ROWS(x + 1100 * g->d, N - 1100, KITH_F32),
+                  g->own_ids ? ids + 1100 : NULL, g->labels ? labels + 1100 : NULL, NULL));
     if (g->removed) must(kith_remove(ix, ids + 40, 25, NULL));
     return ix;
 }

@@ -1,5 +1,5 @@
-/* Every public call while the n-th allocation, or the n-th call of the file layer, fails, for all n:
- * nothing leaks, the old file stays whole, the index still answers as before. */
+/* Every public call while the n-th allocation, or the n-th call of the file layer, fails, for all
+ * n: nothing leaks, the old file stays whole, the index still answers as before. */
 #include "support/failing.h"
 #include "support/harness.h"
 
@@ -32,7 +32,8 @@ static void fill(void)
     }
 }
 
-/* One call under test on an index of N rows. Sets *changed when, on success, the answers may differ. */
+/* One call under test on an index of N rows. Sets *changed when, on success, the answers may
+ * differ. */
 typedef kith_status action(kith_index **ix, const kith_host *host);
 
 static kith_status do_create(kith_index **ix, const kith_host *host)

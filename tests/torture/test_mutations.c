@@ -1,6 +1,7 @@
-/* 2,000 damaged files, truncated, with flipped bits, with random heads: opened with KITH_OPEN_VERIFY
- * each is an error that names what is wrong; without it never a crash, and what is answered stays in
- * bounds. KITH_MUTATIONS sets their number; a failure prints the number of the mutation. */
+/* 2,000 damaged files, truncated, with flipped bits, with random heads: opened with
+ * KITH_OPEN_VERIFY each is an error that names what is wrong; without it never a crash, and what is
+ * answered stays in bounds. KITH_MUTATIONS sets their number; a failure prints the number of the
+ * mutation. */
 #include "support/harness.h"
 
 #include <kith.h>
@@ -139,7 +140,8 @@ static void damaged_files(void **state)
         }
         how = mutate(&from, &to, &at);
         if (to.len == from.len && memcmp(to.p, from.p, to.len) == 0) continue;
-        exact = malloc(to.len ? to.len : 1); // its own block, so that a sanitizer sees every step outside
+        exact = malloc(to.len ? to.len
+                              : 1); // its own block, so that a sanitizer sees every step outside
         assert_non_null(exact);
         memcpy(exact, to.p, to.len);
         st = kith_open_view(exact, to.len, KITH_OPEN_VERIFY, NULL, &ix);

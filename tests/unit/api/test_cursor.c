@@ -1,5 +1,5 @@
-/* Cursors: page by page, no repeats, no misses, over the snapshot they were opened on, which outlives
- * changes and the index itself. */
+/* Cursors: page by page, no repeats, no misses, over the snapshot they were opened on, which
+ * outlives changes and the index itself. */
 #include "support/harness.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* An index as a source of rows: into another index, with ids and labels, without what was removed. */
+/* An index as a source of rows: into another index, with ids and labels, without what was removed.
+ */
 #include "support/harness.h"
 
 #include <string.h>

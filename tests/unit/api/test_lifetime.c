@@ -1,4 +1,5 @@
-/* Create, save, open, write, verify, free: what comes back is what was saved, and errors are sentences. */
+/* Create, save, open, write, verify, free: what comes back is what was saved, and errors are
+ * sentences. */
 #define _GNU_SOURCE /* mkdtemp */
 #include "support/harness.h"
 

@@ -5,8 +5,9 @@
 
 enum { D = 4, N = 9 };
 
-static const float base[N][D] = {{0, 0, 0, 0}, {1, 0, 0, 0}, {0, 2, 0, 0}, {0, 0, 3, 0}, {4, 0, 0, 0},
-                                 {1, 0, 0, 0}, {9, 9, 9, 9}, {0, 0, 0, 0.5f}, {1, 1, 1, 1}};
+static const float base[N][D] = {{0, 0, 0, 0}, {1, 0, 0, 0},    {0, 2, 0, 0},
+                                 {0, 0, 3, 0}, {4, 0, 0, 0},    {1, 0, 0, 0},
+                                 {9, 9, 9, 9}, {0, 0, 0, 0.5f}, {1, 1, 1, 1}};
 
 static kith_index *filled(kith_metric m)
 {
@@ -151,7 +152,8 @@ static void refusals(void **state)
     how.recall = 0.99f; // an exact index has it
     must(kith_search(ix, KITH_ROWS(base, 1, KITH_F32), &how, ids, NULL));
     how.options = 1u << 30;
-    refused(kith_search(ix, KITH_ROWS(base, 1, KITH_F32), &how, ids, NULL), KITH_BAD_ARG, "options");
+    refused(kith_search(ix, KITH_ROWS(base, 1, KITH_F32), &how, ids, NULL), KITH_BAD_ARG,
+            "options");
     must(kith_create("Flat", D, KITH_L2, NULL, &empty));
     must(kith_search(empty, KITH_ROWS(base, 1, KITH_F32), NULL, ids, NULL));
     assert_int_equal(ids[0], KITH_NO_ID);
