@@ -392,6 +392,24 @@ static void test_batch_sizes_and_threads(void **state)
     stage_close(&s);
 }
 
+/* Panels of queries whose products decide little (1e6 + noise) or all, with and without a scan
+ * code. */
+static void test_panels_of_floats(void **state)
+{
+    static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE, KITH_L1};
+
+    (void)state;
+    for (size_t m = 0; m < 4; m++)
+        for (hard_kind kind = HARD_RANDOM; kind < HARD_KINDS; kind++)
+            for (size_t d = 7; d <= 107; d += 50) {
+                const ki_ask ask = {.k = 10, .limit = (double)INFINITY, .threads = 1};
+                stage s;
+                stage_open(&s, "F32", metrics[m], kind, d == 57 ? 1200 : 900, d, 20, NULL);
+                check(&s.store, s.scratch, s.q, 20, &ask, hard_name(kind));
+                stage_close(&s);
+            }
+}
+
 /* Pages of a cursor are the whole order, cut into pieces. */
 static void test_pages(void **state)
 {
@@ -559,6 +577,7 @@ static int all_tests(void)
         cmocka_unit_test(test_random_scenes),
         cmocka_unit_test(test_many_chunks),
         cmocka_unit_test(test_batch_sizes_and_threads),
+        cmocka_unit_test(test_panels_of_floats),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_equal_rows),
         cmocka_unit_test(test_nothing_to_find),
