@@ -16,7 +16,6 @@ kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_que
         return ki_fail(KITH_BAD_ARG, "options 0x%x: unknown bits", out->options);
     if (!(out->recall >= 0 && out->recall <= 1))
         return ki_fail(KITH_BAD_ARG, "recall %g: 0…1 is possible", (double)out->recall);
-    if (isinf(out->limit)) return ki_fail(KITH_BAD_ARG, "the limit is infinite; NAN means none");
     if ((out->deadline_us || out->max_visits) && (ix->plan.nav->flags & KITH_EXACT))
         return ki_fail(KITH_UNSUPPORTED,
                        "%s answers exactly and cannot stop early: no deadline, no "
