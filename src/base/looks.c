@@ -14,9 +14,9 @@ typedef struct kind {
 
 static const char lfs_start[] = "version https://git-lfs";
 
-#define KIND(start, is)             \
-    {                               \
-        start, sizeof start - 1, is \
+#define KIND(start, is)                  \
+    {                                    \
+        (start), sizeof(start) - 1, (is) \
     }
 static const kind kinds[] = {
     KIND("kith\r\n\x1a\n", "a kith index"),

@@ -1,8 +1,8 @@
 /* Atomic replacement of a file through the host's file layer. On the operating system's own files
  * what that layer cannot say is added: a symbolic link is followed (and stays one), what is no
  * regular file is refused, owner and permissions are kept, and the temporary file is locked while
- * its writer lives. A killed writer leaves PATH.tmp-<16 hex digits>, unlocked; the next save to PATH
- * removes it. */
+ * its writer lives. A killed writer leaves PATH.tmp-<16 hex digits>, unlocked; the next save to
+ * PATH removes it. */
 #define _DEFAULT_SOURCE /* flock, realpath, openat beside C17 */
 #include "base/replace.h"
 
@@ -32,8 +32,8 @@ static bool on_os_files(const ki_env *env)
 
 /* ---- the operating system's part ---------------------------------------------------------- */
 
-/* As the file layer does: a descriptor that stands in for a closed stdout would let the program write
- * its messages into the file. */
+/* As the file layer does: a descriptor that stands in for a closed stdout would let the program
+ * write its messages into the file. */
 static int raise_fd(int fd)
 {
     int above;

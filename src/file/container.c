@@ -13,21 +13,20 @@
 #include "file/container_layout.h"
 
 enum {
-    PIECE = 8,       /* blocks of one job: 512 KiB, so that what was read is still in the cache */
+    PIECE = 8,       /* blocks of one job: what was read is still in the cache */
     ALONE = 8 << 20, /* below this much work other threads are not woken */
     NAME = 100       /* of a path, its last bytes, for sentences */
 };
 
-typedef enum storage { VIEWED, COPIED, MAPPED } storage;
-
-/* owns: section, and bytes when COPIED or MAPPED */
+/* owns: section, copy, and the map */
 struct ki_container {
     ki_blob_reader reader; /* first: find gets back to the container by a cast */
     ki_env *env;
     atomic_size_t shares;
-    const uint8_t *bytes;
+    const uint8_t *bytes; /* copy, a map, or the caller's */
     uint64_t len;
-    storage how;
+    uint8_t *copy;
+    bool mapped;
     char name[NAME + 4];
     uint64_t sums_at, table_at;
     size_t count;
@@ -48,7 +47,8 @@ static kith_status named(const ki_container *c, kith_status st)
 {
     const bool about_bytes = st == KITH_CORRUPT || st == KITH_VERSION;
 
-    return about_bytes && c->name[0] ? ki_fail_prefix(st, "%s", c->name) : st;
+    if (about_bytes && c->name[0]) ki_fail_prefix(st, "%s", c->name);
+    return st;
 }
 
 /* ---- head and table ----------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static kith_status check_table(ki_container *c)
     uint64_t end = KI_FILE_HEAD, sums = c->sums_at;
     kith_status st = KITH_OK;
 
-    if (memcmp(tail + 8, KI_FILE_END, 8) != 0)
+    if (ki_le64(tail + 8) != KI_FILE_END)
         KI_FAIL(KITH_CORRUPT, "its last bytes are not the end of a kith index");
     if (ki_hash(table, c->count * KI_FILE_ENTRY) != ki_le64(tail))
         KI_FAIL(KITH_CORRUPT, "the section table (%zu entries at %llu) is damaged", c->count,
@@ -253,6 +253,7 @@ static kith_status check_piece(void *arg, size_t i)
 {
     const check *k = arg;
     const ki_section *s = k->c->section;
+    const uint64_t most = (uint64_t)PIECE * KI_FILE_BLOCK;
     uint64_t first, from, to;
     kith_status st = KITH_OK;
 
@@ -260,7 +261,7 @@ static kith_status check_piece(void *arg, size_t i)
     if (i == 0) return check_metadata(k, s);
     first = (uint64_t)(i - 1) * PIECE;
     from = first * KI_FILE_BLOCK;
-    to = s->len - from < PIECE * KI_FILE_BLOCK ? s->len : from + PIECE * KI_FILE_BLOCK;
+    to = s->len - from < most ? s->len : from + most;
     KI_TRY(fetch(k, s->at + from, to - from));
     for (uint64_t b = first; k->rows && b * KI_FILE_BLOCK < to; b++)
         KI_TRY(check_block(k->c, s, b));
@@ -366,12 +367,9 @@ out:
 
 static kith_status copy_in(ki_container *c, uint32_t flags, void *file, const char *path)
 {
-    uint8_t *bytes = ki_array(c->env, (size_t)c->len, 1);
-
-    if (!bytes) return KITH_NO_MEMORY;
-    c->bytes = bytes;
-    c->how = COPIED;
-    return check_all(c, flags, bytes, file, path);
+    c->copy = ki_array(c->env, (size_t)c->len, 1);
+    c->bytes = c->copy;
+    return c->copy ? check_all(c, flags, c->copy, file, path) : KITH_NO_MEMORY;
 }
 
 static kith_status map_in(ki_container *c, uint32_t flags, void *file, const char *path)
@@ -382,7 +380,7 @@ static kith_status map_in(ki_container *c, uint32_t flags, void *file, const cha
 
     if (err) return ki_fail_errno(err, "map", path);
     c->bytes = bytes;
-    c->how = MAPPED;
+    c->mapped = true;
     return check_all(c, flags, NULL, NULL, NULL);
 }
 
@@ -443,8 +441,8 @@ void ki_container_release(ki_container *c)
     /* The last one out must see what the others did before they left: release, then acquire. */
     if (!c || atomic_fetch_sub_explicit(&c->shares, 1, memory_order_acq_rel) != 1) return;
     env = c->env;
-    if (c->how == MAPPED) env->host.files->unmap(env->host.files->ctx, c->bytes, c->len);
-    if (c->how == COPIED) ki_release(env, (void *)(uintptr_t)c->bytes, (size_t)c->len, 1);
+    if (c->mapped) env->host.files->unmap(env->host.files->ctx, c->bytes, c->len);
+    ki_release(env, c->copy, (size_t)c->len, 1);
     ki_release(env, c->section, c->count, sizeof *c->section);
     ki_release(env, c, 1, sizeof *c);
 }

@@ -9,8 +9,8 @@
 
 #include "base/env.h"
 
-#define KI_FILE_MAGIC "kith\r\n\x1a\n" /* a text-mode transfer spoils it */
-#define KI_FILE_END   "kith end"
+#define KI_FILE_MAGIC "kith\r\n\x1a\n"    /* a text-mode transfer spoils it */
+#define KI_FILE_END   0x646e65206874696bu /* "kith end" */
 
 enum {
     KI_FILE_VERSION = 1,

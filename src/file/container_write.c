@@ -32,8 +32,8 @@ typedef struct writer {
     bool planning, inside;
     emit_fn *emit;
     void *to;
-    XXH3_state_t hash; /* of the section, or of its block */
     size_t in_block;
+    XXH3_state_t hash; /* of the section, or of its block */
 } writer;
 
 static writer *self(ki_blob_writer *w)
@@ -43,10 +43,17 @@ static writer *self(ki_blob_writer *w)
 
 /* ---- planning ----------------------------------------------------------------------------- */
 
+static uint64_t sections_end(const writer *w)
+{
+    uint64_t end = KI_FILE_HEAD;
+
+    if (w->count > 0) end = w->section[w->count - 1].at + w->section[w->count - 1].len;
+    return end;
+}
+
 static kith_status plan_section(writer *w, uint32_t type, uint32_t part, uint64_t len, bool rows)
 {
-    const uint64_t end =
-        w->count ? w->section[w->count - 1].at + w->section[w->count - 1].len : KI_FILE_HEAD;
+    const uint64_t end = sections_end(w);
     ki_section *more;
 
     if (w->count == KI_FILE_SECTIONS || len > KI_FILE_MAX / 2 || end > KI_FILE_MAX / 2)
@@ -70,10 +77,9 @@ static kith_status plan_section(writer *w, uint32_t type, uint32_t part, uint64_
 
 static kith_status finish_plan(writer *w)
 {
-    const ki_section *last = w->count ? &w->section[w->count - 1] : NULL;
     uint64_t sums;
 
-    w->sums_at = ki_round_up(last ? last->at + last->len : KI_FILE_HEAD, KI_FILE_ALIGN);
+    w->sums_at = ki_round_up(sections_end(w), KI_FILE_ALIGN);
     sums = w->sums_at;
     for (size_t i = 0; i < w->count; i++) {
         if (w->section[i].rows) w->section[i].sums_at = sums;
@@ -182,7 +188,7 @@ static kith_status append_end(writer *w)
         KI_TRY(append(w, entry, sizeof entry));
     }
     ki_put_le64(tail, XXH3_64bits_digest(table));
-    memcpy(tail + 8, KI_FILE_END, 8);
+    ki_put_le64(tail + 8, KI_FILE_END);
     KI_TRY(append(w, tail, sizeof tail));
     if (w->filled > 0) st = send_chunk(w);
 out:

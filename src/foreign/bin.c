@@ -15,19 +15,19 @@ static kith_status bin_head(const ki_row_format *f, uint64_t n, size_t d, uint8_
     return KITH_OK;
 }
 
-#define OUTPUT(type, name)                                                   \
-    {                                                                        \
-        .dtype = type, .holds = name, .head_len = BIN_HEAD, .head = bin_head \
-    }
 static const struct {
     const char *ending;
     ki_element element;
     ki_row_format output;
 } members[] = {
-    {".u8bin", KI_EL_U8, OUTPUT(KITH_U8, "u8")},
-    {".i8bin", KI_EL_I8, OUTPUT(KITH_I8, "i8")},
-    {".ibin", KI_EL_I32, OUTPUT(KITH_I32, "i32")},
-    {".fbin", KI_EL_F32, OUTPUT(KITH_F32, "f32")},
+    {".u8bin", KI_EL_U8, {.dtype = KITH_U8, .holds = "u8", .head_len = BIN_HEAD, .head = bin_head}},
+    {".i8bin", KI_EL_I8, {.dtype = KITH_I8, .holds = "i8", .head_len = BIN_HEAD, .head = bin_head}},
+    {".ibin",
+     KI_EL_I32,
+     {.dtype = KITH_I32, .holds = "i32", .head_len = BIN_HEAD, .head = bin_head}},
+    {".fbin",
+     KI_EL_F32,
+     {.dtype = KITH_F32, .holds = "f32", .head_len = BIN_HEAD, .head = bin_head}},
 };
 
 static size_t member_of(const char *path)

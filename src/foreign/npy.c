@@ -81,7 +81,7 @@ static kith_status take_number(cursor *c, uint64_t *out)
 
 static kith_status take_shape(cursor *c, ki_npy *out)
 {
-    uint64_t size[DIMS];
+    uint64_t size[DIMS] = {0};
     kith_status st = KITH_OK;
 
     out->dims = 0;
@@ -147,7 +147,7 @@ static kith_status read_descr(const char *path, const char *s, ki_npy *out)
 
 static kith_status take_descr(cursor *c, ki_npy *out)
 {
-    char descr[DESCR];
+    char descr[DESCR] = "";
     kith_status st = KITH_OK;
 
     if (peek(c) == '[')
@@ -162,7 +162,7 @@ static const char *const keys[] = {"descr", "fortran_order", "shape"};
 
 static kith_status take_entry(cursor *c, ki_npy *out, unsigned *seen)
 {
-    char key[DESCR];
+    char key[DESCR] = "";
     unsigned k = 0;
     kith_status st = KITH_OK;
 
@@ -338,8 +338,8 @@ static kith_status npy_open(const char *path, const kith_host *host, kith_source
     kith_status st = KITH_OK;
     ki_rowfile *r = NULL;
     char bare[PATH];
-    uint64_t which, end;
-    ki_npy a;
+    uint64_t which = 0, end;
+    ki_npy a = {0};
 
     KI_TRY(ki_npy_split(path, bare, sizeof bare, &which));
     KI_TRY(ki_rowfile_create(bare, host, &r));
