@@ -60,7 +60,7 @@ static void say_json(const job *j, kith_dtype came_as, const char *path)
 
 static kith_status run(const arguments *a)
 {
-    const char *path = given_text(a, "output"), *spec = given_text(a, "spec");
+    const char *path, *spec = given_text(a, "spec");
     kith_status st = KITH_OK;
     kith_source src = {0};
     kith_metric metric;
@@ -68,7 +68,7 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
-    if (path == NULL) TRY(wrong_usage("where to? -o INDEX is missing"));
+    TRY(given_output(a, &path));
     TRY(given_metric(a, &metric));
     TRY(input_open(a->operand[0], INPUT_FRESH, a, &j.host, &src));
     came_as = src.dtype;

@@ -33,7 +33,7 @@ out:
 
 static kith_status run(const arguments *a)
 {
-    const char *path = given_text(a, "output");
+    const char *path;
     kith_status st = KITH_OK;
     kith_source src = {0};
     matrix q = {0};
@@ -44,7 +44,7 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
-    if (path == NULL) TRY(wrong_usage("where to? -o GT.npy is missing"));
+    TRY(given_output(a, &path));
     TRY(given_count(a, "k", 1, KITH_MAX_ROWS, 100, &k));
     dist_path = distances_path(path);
     NEED(dist_path);

@@ -199,7 +199,7 @@ static kith_status run(const arguments *a)
     TRY(job_begin(a, &s.j));
     TRY(given_query(a, &s.how));
     s.how.watch = &s.j.watch;
-    s.out = given_text(a, "output");
+    if (given_text(a, "output") != NULL) TRY(given_output(a, &s.out));
     TRY(job_open(&s.j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
     TRY(read_limit(&s, a));
     if (s.range && s.out != NULL)

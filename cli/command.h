@@ -43,6 +43,9 @@ typedef struct job {
 kith_status job_begin(const arguments *a, job *j);
 kith_status job_open(job *j, const char *path, uint32_t flags);
 kith_status job_save(job *j, const char *path);
+/* Of -o: wrong usage when it is missing, or would overwrite vectors that are read (an index may be
+ * replaced by what is made of it). */
+kith_status given_output(const arguments *a, const char **out);
 /* All rows are in: floats that are whole numbers 0…255 become u8, without loss. */
 kith_status job_settle(job *j);
 void job_end(job *j);

@@ -254,14 +254,14 @@ out:
 
 kith_status csv_rows_next(csv_rows *c, size_t *fields)
 {
-    kith_status st = read_record(c);
+    const kith_status st = read_record(c);
 
+    *fields = c->now.n;
     if (st != KITH_OK) return st;
     if (c->columns == 0) c->columns = c->now.n;
     if (c->now.n > 0 && c->now.n != c->columns)
         return csv_rows_fail(c, SIZE_MAX, "%zu columns, the first line has %zu", c->now.n,
                              c->columns);
-    *fields = c->now.n;
     return KITH_OK;
 }
 
@@ -357,7 +357,7 @@ static kith_status open_stream(FILE *file, const char *name, const csv_options *
     csv_set_blk_size(&c->parser, 32 << 10);
     TRY(fill(c));
     if (c->to >= 2 &&
-        ((c->raw[0] == 0xff && c->raw[1] == 0xfe) || (c->raw[0] == 0xfe && c->raw[1] == 0xff)))
+        (memcmp(c->raw, "\xff\xfe", 2) == 0 || memcmp(c->raw, "\xfe\xff", 2) == 0))
         FAIL(KITH_UNSUPPORTED, "%s: UTF-16; write it as UTF-8 first: iconv -f utf-16 -t utf-8",
              name);
     if (c->to >= 3 && memcmp(c->raw, "\xef\xbb\xbf", 3) == 0) c->from = 3; // byte order mark

@@ -41,6 +41,23 @@ kith_status job_save(job *j, const char *path)
     return kith_save(j->index, path, &j->watch);
 }
 
+static int is_index_name(const char *path)
+{
+    const size_t len = strlen(path);
+
+    return len > 5 && strcasecmp(path + len - 5, ".kith") == 0;
+}
+
+kith_status given_output(const arguments *a, const char **out)
+{
+    *out = given_text(a, "output");
+    if (*out == NULL) return wrong_usage("where to? -o is missing");
+    for (size_t i = 0; i < a->operands; i++)
+        if (strcmp(a->operand[i], *out) == 0 && !is_index_name(*out))
+            return wrong_usage("-o %s is an input, and would be overwritten", *out);
+    return KITH_OK;
+}
+
 kith_status job_settle(job *j)
 {
     return kith_dtype_of(j->index) == KITH_F32 ? kith_compact(j->index, &j->watch) : KITH_OK;
@@ -122,7 +139,7 @@ static int find_param(const char *name, const char *owner, kith_param *out)
 kith_status job_set_params(job *j, const arguments *a)
 {
     kith_status st = KITH_OK;
-    const char *text, *value, *seed = given_text(a, "seed");
+    const char *text, *value = "", *seed = given_text(a, "seed");
     char name[64];
     kith_param row;
 
@@ -139,7 +156,7 @@ out:
 static kith_status set_query(kith_query *q, const char *text)
 {
     char name[64];
-    const char *value;
+    const char *value = "";
     kith_param row;
     int64_t whole = 0;
     float number = 0;
@@ -207,13 +224,11 @@ out:
 kith_status job_open_exact(job *j, const char *path, const arguments *a)
 {
     kith_status st = KITH_OK;
-    const size_t len = strlen(path);
-    const int named_so = len > 5 && strcasecmp(path + len - 5, ".kith") == 0;
-    const char *text, *value, *p = NULL;
+    const char *text, *value = "", *p = NULL;
     kith_metric metric;
     char name[64];
 
-    if (named_so) {
+    if (is_index_name(path)) {
         if (given_text(a, "metric") != NULL)
             TRY(wrong_usage("%s is an index and has its metric: no --metric", path));
         TRY(job_open(j, path, KITH_OPEN_MAP));

@@ -8,10 +8,10 @@
 #include <string.h>
 
 /* The Unicode standard, table 3-7. */
-size_t utf8_len(const char *at)
+size_t utf8_len(const char *text)
 {
-    const unsigned char *text = (const unsigned char *)at;
-    const unsigned char c = text[0];
+    const unsigned char *at = (const unsigned char *)text;
+    const unsigned char c = at[0];
     unsigned char lo = 0x80, hi = 0xbf;
     size_t len;
 
@@ -28,9 +28,9 @@ size_t utf8_len(const char *at)
     if (c == 0xed) hi = 0x9f; // surrogates
     if (c == 0xf0) lo = 0x90;
     if (c == 0xf4) hi = 0x8f; // past U+10FFFF
-    if (text[1] < lo || text[1] > hi) return 0;
+    if (at[1] < lo || at[1] > hi) return 0;
     for (size_t i = 2; i < len; i++)
-        if (text[i] < 0x80 || text[i] > 0xbf) return 0; // the closing NUL stops it too
+        if (at[i] < 0x80 || at[i] > 0xbf) return 0; // the closing NUL stops it too
     return len;
 }
 

@@ -67,7 +67,7 @@ static void put_axes(const frame *f, const char *x_name)
         fprintf(f->to, "<text x='%.1f' y='%d' text-anchor='middle'>%.3g</text>\n", x, low + 18,
                 recall);
     }
-    for (double e = f->y0; e <= f->y1; e++) {
+    for (int e = (int)f->y0; e <= (int)f->y1; e++) {
         const double y = at_y(f, pow(10, e));
         fprintf(f->to, "<path d='M%d %.1f H%d' stroke='#ddd'/>\n", LEFT, y, WIDTH - RIGHT);
         fprintf(f->to, "<text x='%d' y='%.1f' text-anchor='end'>%.0f</text>\n", LEFT - 8, y + 4,

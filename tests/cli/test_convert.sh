@@ -15,12 +15,16 @@ for from in f4 f8 f2 i1 u1 i4 i8 fortran big two.npy#1; do
     case $from in *#*) in=$from ;; *) in=$from.npy ;; esac
     for to in fvecs fbin npy; do
         ok convert "$in" a.$to --dtype f32 -q
-        ok convert a.$to b.npy -q
-        check "
-a, b = np.load('f4.npy'), np.load('b.npy')
-assert b.dtype == 'f4' and (a == b).all()"
+        ok convert a.$to "through_${to}_from_$from.npy" -q
     done
 done
+check "
+import glob
+a, files = np.load('f4.npy'), glob.glob('through_*.npy')
+assert len(files) == 30
+for f in files:
+    b = np.load(f)
+    assert b.dtype == 'f4' and (a == b).all(), f"
 for to in bvecs u8bin; do
     ok convert u1.npy a.$to -q
     ok convert a.$to b.npy

@@ -34,7 +34,8 @@ assert (g[:, 600:] == -1).all() and np.isnan(np.load('g_${metric}_dist.npy')[:, 
 done
 fails 2 'has its metric' gt base.kith q.npy -o g.npy --metric ip
 fails 1 'components' gt base.npy gt.npy -o g.npy
-fails 2 '-o GT.npy is missing' gt base.npy q.npy
+fails 2 '-o is missing' gt base.npy q.npy
+fails 2 '-o q.npy is an input' gt base.npy q.npy -o q.npy
 
 # recall ARGUMENT...: eval's recall and how it was told.
 recall() {

@@ -32,7 +32,8 @@ fails 2 "-k needs a value" search base.kith base.csv -k
 fails 2 "--effort needs a value" search base.kith base.csv --effort
 fails 2 "search: 0 operands were given" search
 fails 2 "convert: 3 operands were given" convert a b c
-fails 2 "-o INDEX is missing" build base.csv
+fails 2 "-o is missing" build base.csv
+fails 2 "-o base.csv is an input, and would be overwritten" build base.csv -o base.csv
 fails 2 "--k 0: it must be a whole number from 1 to" search base.kith base.csv -k 0
 fails 2 "--k -3: it must be" search base.kith base.csv -k -3
 fails 2 "--k 1.5: it must be" search base.kith base.csv -k 1.5
