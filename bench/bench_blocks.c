@@ -1,11 +1,11 @@
-/* bench_blocks [--json] [--isa NAME] [--rows N] [--queries N] [--rounds N]: every block slot of every
- * ISA this machine runs, beside the peak of the instruction that it lives on, measured in the same
- * run by a loop that does nothing else.
+/* bench_blocks [--json] [--isa NAME] [--rows N] [--queries N] [--rounds N]: every block slot of
+ * every ISA this machine runs, beside the peak of the instruction that it lives on, measured in the
+ * same run by a loop that does nothing else.
  *
  * Rows of 128 and of 960 components (8 times as many bits), as many as fill a quarter of a second
  * level cache, against 256 queries in panels of 32. Then exact search as it is done: N rows of 128
- * bytes in memory (1,000,000), in superblocks of 2048 that the panels of N queries (1000) pass over.
- * Thresholds are each query's 2nd best score of 16,384 rows: what a search has after a while.
+ * bytes in memory (1,000,000), in superblocks of 2048 that the panels of N queries (1000) pass
+ * over. Thresholds are each query's 2nd best score of 16,384 rows: what a search has after a while.
  * Figures are medians of the rounds and the best; a round goes through everything, so that a busy
  * neighbour hits all alike.
  */
@@ -53,7 +53,8 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- peaks --------------------------------------------------------------------------------------- */
+/* ---- peaks
+ * --------------------------------------------------------------------------------------- */
 
 enum { CHAINS = 12, TURNS = 100000 }; // chains for two units of latency 5, and some
 
@@ -100,7 +101,8 @@ static const struct {
     uint8_t tile_rows[16];
 } tiles = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
 
-/* Four sums of tiles 4 and 5 with 6 and 7: as many products at a time as there are registers for. */
+/* Four sums of tiles 4 and 5 with 6 and 7: as many products at a time as there are registers for.
+ */
 #    define TILES(name, needs, product)                                                            \
         __attribute__((target(needs))) static void name(void)                                      \
         {                                                                                          \
@@ -156,7 +158,8 @@ static unsigned kind_of(ki_block_op op)
     return BYTES;
 }
 
-/* ---- what is timed ------------------------------------------------------------------------------- */
+/* ---- what is timed
+ * ------------------------------------------------------------------------------- */
 
 typedef struct thing {
     const struct peak *peak; // a peak, or
@@ -288,8 +291,8 @@ static void run_slot(thing *t, size_t round)
     t->n_hits = 0;
     begin = now();
     for (size_t at = 0; at < t->n; at += t->superblock)
-        t->n_hits += run_panels(t, t->block, at,
-                                t->n - at < t->superblock ? t->n - at : t->superblock, t->thr, NULL);
+        t->n_hits += run_panels(
+            t, t->block, at, t->n - at < t->superblock ? t->n - at : t->superblock, t->thr, NULL);
     t->seconds[round] = now() - begin;
 }
 
@@ -307,7 +310,8 @@ static void run_once(thing *t, size_t round)
     t->seconds[round] = now() - begin;
 }
 
-/* ---- figures --------------------------------------------------------------------------------------- */
+/* ---- figures
+ * --------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -336,10 +340,11 @@ static void print_slot(thing *t, const double *rate)
     const double peak = peak_of(t, rate);
     const double least = peak > 0.0 ? (double)t->d / peak * 1e9 : 0.0;
 
-    printf(json ? "{\"isa\": \"%s\", \"op\": \"%s\", \"dim\": %zu, \"rows\": %zu, \"queries\": %zu, "
-                  "\"floor_ns\": %.4f, \"ns\": %.4f, \"best_ns\": %.4f, \"fraction\": %.3f, "
-                  "\"queries_per_s\": %.0f, \"hits\": %zu}\n"
-                : "%-10s %-8s %5zu %8zu %7zu %9.4f %9.4f %9.4f %8.2f %10.0f %8zu\n",
+    printf(json
+               ? "{\"isa\": \"%s\", \"op\": \"%s\", \"dim\": %zu, \"rows\": %zu, \"queries\": %zu, "
+                 "\"floor_ns\": %.4f, \"ns\": %.4f, \"best_ns\": %.4f, \"fraction\": %.3f, "
+                 "\"queries_per_s\": %.0f, \"hits\": %zu}\n"
+               : "%-10s %-8s %5zu %8zu %7zu %9.4f %9.4f %9.4f %8.2f %10.0f %8zu\n",
            t->isa->name, op_names[t->op], t->d, t->n, t->nq, least, took,
            t->seconds[0] / pairs * 1e9, least / took, (double)t->nq / median(t), t->n_hits);
 }

@@ -38,7 +38,8 @@
 #include "base/compiler.h"
 #include "kernel/kernel.h"
 
-/* ---- the filter --------------------------------------------------------------------------------- */
+/* ---- the filter ---------------------------------------------------------------------------------
+ */
 
 /* a * C - b for the sums at c; a may be NULL. Each operation is rounded once, as in plain C, so
  * that integer sums give the same hits on every ISA. */
@@ -59,8 +60,9 @@ KI_INLINE const float *block_b(const ki_block *job, size_t row)
     return job->b ? job->b + row : zeros;
 }
 
-/* Append what passes of the sums c [rows][lanes]: rows from `row` on, lanes of the panel from `first`
- * on. Lanes without a query are left out here: an infinite or NaN sum passes any threshold. */
+/* Append what passes of the sums c [rows][lanes]: rows from `row` on, lanes of the panel from
+ * `first` on. Lanes without a query are left out here: an infinite or NaN sum passes any threshold.
+ */
 static size_t block_emit(const ki_block *job, const unsigned char *c, size_t row, size_t rows,
                          size_t first, size_t lanes, int integer, size_t hits)
 {
@@ -121,7 +123,8 @@ static size_t block_filter(const ki_block *job, const unsigned char *c, size_t r
     return block_filter_of(job, c, row, rows, first, KI_LANES, 0, hits);
 }
 
-/* ---- rows and panels ------------------------------------------------------------------------------ */
+/* ---- rows and panels
+ * ------------------------------------------------------------------------------ */
 
 enum { BLOCK_PIECE = 512 }; // bytes of a row that are copied at a time, where they are
 
@@ -161,9 +164,9 @@ KI_INLINE void block_copy(const unsigned char *from, size_t bytes, unsigned char
     }
 }
 
-/* What a tile does: BLOCK_ROWS rows of `bytes` bytes, from x on, `stride` apart, with lines from q on,
- * `half` bytes before those of the other half. The sums begin with what is at `start`, whose rows lie
- * start_step bytes apart, and go to c, whose rows lie c_step apart. */
+/* What a tile does: BLOCK_ROWS rows of `bytes` bytes, from x on, `stride` apart, with lines from q
+ * on, `half` bytes before those of the other half. The sums begin with what is at `start`, whose
+ * rows lie start_step bytes apart, and go to c, whose rows lie c_step apart. */
 typedef struct block_tile {
     const unsigned char *x, *q, *start;
     unsigned char *c;
@@ -172,7 +175,8 @@ typedef struct block_tile {
 
 #endif
 
-/* ---- a tile ----------------------------------------------------------------------------------------- */
+/* ---- a tile
+ * ----------------------------------------------------------------------------------------- */
 
 #ifdef BLOCK_OP
 
@@ -180,7 +184,7 @@ typedef struct block_tile {
 #    define BLOCK_JOIN(a, b, c) BLOCK_JOIN_(a, b, c)
 #    define BLOCK_NAME(part) BLOCK_JOIN(block_, BLOCK_OP, part)
 #    define BLOCK_VECTORS (BLOCK_HALVES * KI_LANES / BV_LANES)
-#    define BLOCK_LANES_AT(v, half) ((v) * BV_LANES / KI_LANES * (half) + (v) * BV_LANES % KI_LANES * 4)
+#define BLOCK_LANES_AT(v, half)  ((v)*BV_LANES / KI_LANES * (half) + (v)*BV_LANES % KI_LANES * 4)
 #    ifdef BLOCK_COPY
 #        define BLOCK_COPIES 1
 #    else

@@ -1,7 +1,7 @@
-/* The eight operations of a block over one vocabulary, for the ISAs that have no instruction of their
- * own for them: AVX2, AVX-512, NEON. Floats multiply and add in one step. Bytes and bfloat16 are split
- * into components of even and of odd place, as 16-bit integers or floats, whose products lose
- * nothing (vpmaddubsw would saturate).
+/* The eight operations of a block over one vocabulary, for the ISAs that have no instruction of
+ * their own for them: AVX2, AVX-512, NEON. Floats multiply and add in one step. Bytes and bfloat16
+ * are split into components of even and of odd place, as 16-bit integers or floats, whose products
+ * lose nothing (vpmaddubsw would saturate).
  *
  * Vocabulary beyond that of block.kern.h:
  *   bv_word_f32(p) bv_word(p)        any 4 bytes in all lanes, as float or as bits
@@ -14,7 +14,8 @@
  */
 #include "kernel/block.kern.h"
 
-/* ---- f32 -------------------------------------------------------------------------------------------- */
+/* ---- f32
+ * -------------------------------------------------------------------------------------------- */
 
 KI_INLINE bv_f step_l2(bv_f sum, bv_f x, bv_f q)
 {
@@ -55,7 +56,8 @@ KI_INLINE bv_f step_l1(bv_f sum, bv_f x, bv_f q)
 #define BLOCK_STEP(sum, x, q) step_l1(sum, x, q)
 #include "kernel/block.kern.h"
 
-/* ---- bf16 -------------------------------------------------------------------------------------------- */
+/* ---- bf16
+ * -------------------------------------------------------------------------------------------- */
 
 typedef struct floats2 {
     bv_f even, odd;
@@ -80,7 +82,8 @@ KI_INLINE bv_f step_bf16(bv_f sum, floats2 x, floats2 q)
 #define BLOCK_STEP(sum, x, q) step_bf16(sum, x, q)
 #include "kernel/block.kern.h"
 
-/* ---- bytes ------------------------------------------------------------------------------------------- */
+/* ---- bytes
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct ints2 {
     bv_i even, odd;
@@ -119,7 +122,8 @@ KI_INLINE bv_i step_bytes(bv_i sum, ints2 x, ints2 q)
 #define BLOCK_STEP(sum, x, q) step_bytes(sum, x, q)
 #include "kernel/block.kern.h"
 
-/* ---- bits -------------------------------------------------------------------------------------------- */
+/* ---- bits
+ * -------------------------------------------------------------------------------------------- */
 
 #define BLOCK_OP hamming
 #define BLOCK_INT 1

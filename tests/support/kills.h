@@ -6,8 +6,8 @@
 
 /* A child saves two indexes in turn over one file and is killed at a random moment; afterwards the
  * file must be one of the two, whole, and at most one temporary file may lie beside it. Then the
- * next child. A failure is a failure of the running test. KITH_KILLS replaces n, KITH_SEED the seed,
- * which a failure prints. */
+ * next child. A failure is a failure of the running test. KITH_KILLS replaces n, KITH_SEED the
+ * seed, which a failure prints. */
 void kill_saves(size_t n);
 
 #endif

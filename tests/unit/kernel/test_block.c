@@ -34,29 +34,39 @@ static float uniform(void)
     return (float)draw() * 0x1p-30f - 1.0f; // -1…1
 }
 
-enum { ROOM = 1 << 20, PAGE = 1 << 16 }; // 64 KiB: the largest page size there is
+enum { ROOM = 2 << 20, PAGE = 1 << 16 }; // 64 KiB: the largest page size there is
 
-static uint8_t *row_room; // ROOM bytes between two pages that may not be read
+enum { ROWS, PANEL, SCALE, LESS, ROOMS };
+static uint8_t *rooms[ROOMS]; // ROOM bytes each, between two pages that may not be read
 
-static int make_room(void **state)
+static int make_rooms(void **state)
 {
-    uint8_t *p = mmap(NULL, ROOM + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
     (void)state;
-    assert_ptr_not_equal(p, MAP_FAILED);
-    assert_int_equal(mprotect(p + PAGE, ROOM, PROT_READ | PROT_WRITE), 0);
-    row_room = p + PAGE;
+    for (size_t i = 0; i < ROOMS; i++) {
+        uint8_t *p = mmap(NULL, ROOM + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        assert_ptr_not_equal(p, MAP_FAILED);
+        assert_int_equal(mprotect(p + PAGE, ROOM, PROT_READ | PROT_WRITE), 0);
+        rooms[i] = p + PAGE;
+    }
     return 0;
 }
 
-static int free_room(void **state)
+static int free_rooms(void **state)
 {
     (void)state;
-    munmap(row_room - PAGE, ROOM + 2 * PAGE);
+    for (size_t i = 0; i < ROOMS; i++) munmap(rooms[i] - PAGE, ROOM + 2 * PAGE);
     return 0;
 }
 
-/* ---- operations -------------------------------------------------------------------------------- */
+/* `len` bytes at the end of a room, or as near as 64-byte alignment allows. */
+static void *at_end(int room, size_t len)
+{
+    return rooms[room] + ROOM - (len + 63) / 64 * 64;
+}
+
+/* ---- operations --------------------------------------------------------------------------------
+ */
 
 static const char *const op_names[KI_BLOCK_OPS] = {"DOT_U8", "DOT_I8",   "DOT_F32", "L2_F32",
                                                    "L1_F32", "DOT_BF16", "HAMMING", "ANDS"};
@@ -140,9 +150,10 @@ static double float_sum(ki_block_op op, const uint8_t *x, const uint8_t *q, size
     return sum;
 }
 
-/* ---- a case --------------------------------------------------------------------------------------- */
+/* ---- a case
+ * --------------------------------------------------------------------------------------- */
 
-enum { MAX_N = 300, MAX_ROW = 4096 };
+enum { MAX_N = 1200, MAX_ROW = 4096 };
 
 typedef enum data { PLAIN, LARGEST, SPECIAL } data; // SPECIAL: NaN and infinities among floats
 
@@ -153,12 +164,13 @@ typedef struct shape {
     int at_end;           // rows end at the guard page; else they begin behind one
     int with_a, with_b;
     float share;          // of rows that pass, roughly; 0: thr = +inf, 1: thr = -inf
+    int lonely;           // all but one query have thr = +inf
     size_t cap;
 } shape;
 
-static uint8_t queries[KI_PANEL * MAX_ROW];
-static _Alignas(64) uint8_t panel[KI_PANEL * (MAX_ROW + 64)];
-static _Alignas(64) float a[MAX_N], b[MAX_N], thr[KI_PANEL];
+static uint8_t queries[KI_PANEL * MAX_ROW], *panel;
+static float *a, *b; // [n]
+static _Alignas(64) float thr[KI_PANEL];
 static int64_t want_i[MAX_N][KI_PANEL];
 static double want_f[MAX_N][KI_PANEL], bound[MAX_N][KI_PANEL];
 static ki_hit hits[MAX_N * KI_PANEL + KI_HITS_MIN];
@@ -209,8 +221,11 @@ static float score_of(const shape *s, float sum, size_t row)
 static const uint8_t *make_case(const shape *s)
 {
     const size_t bytes = bytes_of(s->op, s->d), stride = bytes + s->pad;
-    uint8_t *const rows = s->at_end ? row_room + ROOM - ((s->n - 1) * stride + bytes) : row_room;
+    uint8_t *const rows = rooms[ROWS] + (s->at_end ? ROOM - ((s->n - 1) * stride + bytes) : 0);
 
+    panel = at_end(PANEL, ki_panel_bytes(bytes));
+    a = at_end(SCALE, s->n * sizeof *a);
+    b = at_end(LESS, s->n * sizeof *b);
     assert_true(s->n <= MAX_N && bytes <= MAX_ROW && s->n * stride <= ROOM);
     for (size_t i = 0; i < s->n; i++) {
         fill_row(s, rows + i * stride);
@@ -221,7 +236,7 @@ static const uint8_t *make_case(const shape *s)
         b[i] = uniform() * (is_float(s->op) ? 4.0f : 100.0f * (float)s->d);
     }
     for (size_t j = 0; j < s->nq; j++) fill_row(s, queries + j * bytes);
-    memset(panel, 0xff, sizeof panel);
+    memset(panel, 0xff, ki_panel_bytes(bytes));
     ki_pack_panel(queries, bytes, s->nq, bytes, panel);
     for (size_t j = 0; j < KI_PANEL; j++) thr[j] = INFINITY;
     for (size_t j = 0; j < s->nq; j++) {
@@ -241,6 +256,7 @@ static const uint8_t *make_case(const shape *s)
         }
         if (s->share >= 1) thr[j] = -INFINITY;
         else if (s->share > 0) thr[j] = best;
+        if (s->lonely && j != s->n % s->nq) thr[j] = INFINITY;
     }
     return rows;
 }
@@ -268,7 +284,8 @@ static void check_hit(const char *isa, const shape *s, const ki_hit *h)
     float score;
 
     if (h->row >= s->n || h->query >= s->nq || seen[h->row][h->query]++)
-        fail_msg(SHAPE_FORMAT ": row %u, query %u: none, or twice", SHAPE(isa, s), h->row, h->query);
+        fail_msg(SHAPE_FORMAT ": row %u, query %u: none, or twice", SHAPE(isa, s), h->row,
+                 h->query);
     if (is_float(s->op)) {
         const double want = want_f[h->row][h->query], got = (double)h->c.f;
         const int huge = !(fabs(want) + bound[h->row][h->query] < (double)FLT_MAX / 4);
@@ -333,7 +350,8 @@ static void check(const shape *s)
     }
 }
 
-/* ---- tests ------------------------------------------------------------------------------------------ */
+/* ---- tests
+ * ------------------------------------------------------------------------------------------ */
 
 static shape any_shape(ki_block_op op, size_t n, size_t d, size_t nq)
 {
@@ -356,7 +374,8 @@ static void every_dimension(void **state)
     for (int op = 0; op < KI_BLOCK_OPS; op++)
         for (size_t d = 1; d <= 960; d = d == 130 ? 255 : d == 259 ? 960 : d + 1)
             for (int i = 0; i < 3; i++) {
-                const shape s = any_shape((ki_block_op)op, 1 + draw() % 70, d, 1 + draw() % KI_PANEL);
+                const shape s =
+                    any_shape((ki_block_op)op, 1 + draw() % 70, d, 1 + draw() % KI_PANEL);
                 check(&s);
             }
 }
@@ -404,22 +423,21 @@ static void longest_rows(void **state)
 {
     static const ki_block_op ops[] = {KI_BLOCK_DOT_U8, KI_BLOCK_DOT_I8};
     static const uint8_t rows[] = {255, 128}, query[] = {128, 128};
-    uint8_t *const wide = malloc(ki_panel_bytes(KITH_MAX_DIM) + 64);
     uint8_t *const one = malloc(KITH_MAX_DIM);
-    uint8_t *const aligned = wide + (64 - (uintptr_t)wide % 64);
     const ki_isa *isa;
 
     (void)state;
-    assert_true(wide && one);
+    assert_non_null(one);
+    panel = at_end(PANEL, ki_panel_bytes(KITH_MAX_DIM));
     for (size_t o = 0; o < 2; o++) {
         memset(one, query[o], KITH_MAX_DIM);
-        ki_pack_panel(one, 0, KI_PANEL, KITH_MAX_DIM, aligned);
-        memset(row_room, rows[o], ROOM);
+        ki_pack_panel(one, 0, KI_PANEL, KITH_MAX_DIM, panel);
+        memset(rooms[ROWS], rows[o], ROOM);
         for (size_t j = 0; j < KI_PANEL; j++) thr[j] = -INFINITY;
         for (size_t i = 0; (isa = ki_isa_at(i)); i++) {
             ki_kernels k = {0};
-            ki_block job = {.rows = row_room, .stride = 1, .n = 35, .d = KITH_MAX_DIM,
-                            .panel = aligned, .nq = KI_PANEL, .thr = thr, .hits = hits,
+            ki_block job = {.rows = rooms[ROWS], .stride = 1, .n = 35, .d = KITH_MAX_DIM,
+                            .panel = panel, .nq = KI_PANEL, .thr = thr, .hits = hits,
                             .cap = MAX_N * KI_PANEL};
             size_t got;
             if (isa->needs & ~ki_cpu_features()) continue;
@@ -433,7 +451,23 @@ static void longest_rows(void **state)
         }
     }
     free(one);
-    free(wide);
+}
+
+/* One hit in a thousand rows: what tests many sums at once must find it, whatever the row. */
+static void few_pass_among_many(void **state)
+{
+    (void)state;
+    for (int op = 0; op < KI_BLOCK_OPS; op++)
+        for (int i = 0; i < 24; i++) {
+            const size_t bytes = 1 + draw() % 300, most = 8 * bytes;
+            shape s = any_shape((ki_block_op)op, 600 + draw() % 600, bytes,
+                                i % 2 ? 17 + draw() % 16 : 1 + draw() % 16);
+
+            s.d = is_float((ki_block_op)op) ? 1 + bytes / 4 : op < KI_BLOCK_HAMMING ? bytes : most;
+            s.share = 0.1f;
+            s.lonely = 1;
+            check(&s);
+        }
 }
 
 /* With the least room for hits and everything passing, a job is done in pieces that never overflow,
@@ -487,9 +521,10 @@ int main(void)
         cmocka_unit_test(every_number_of_queries),
         cmocka_unit_test(extreme_components),
         cmocka_unit_test(longest_rows),
+        cmocka_unit_test(few_pass_among_many),
         cmocka_unit_test(resumes_after_an_early_end),
         cmocka_unit_test(begins_at_a_row),
     };
 
-    return cmocka_run_group_tests(tests, make_room, free_room);
+    return cmocka_run_group_tests(tests, make_rooms, free_rooms);
 }

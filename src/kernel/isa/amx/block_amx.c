@@ -1,17 +1,17 @@
-/* Blocks of bytes and bfloat16 in AMX, whose instructions multiply tiles of 16 rows x 64 bytes. A tiles
- * are rows as they lie in memory, B tiles lines of the panel, C tiles sums. A step has 4 C tiles: 32
- * rows x 32 queries, or 64 rows x 16 queries when the panel has no second half.
+/* Blocks of bytes and bfloat16 in AMX, whose instructions multiply tiles of 16 rows x 64 bytes. A
+ * tiles are rows as they lie in memory, B tiles lines of the panel, C tiles sums. A step has 4 C
+ * tiles: 32 rows x 32 queries, or 64 rows x 16 queries when the panel has no second half.
  *
- * For each 64 bytes of a row a step keeps the matrix unit busy for 64 cycles, and all else has to hide
- * behind that. So steps overlap. While step s multiplies, the sums of step s - 1 are stored, each tile
- * right before its register is used anew (registers are renamed; four stores in a row would fill the
- * store queue, and everything behind them would wait), and the sums of step s - 2 are tested, some
- * lines after each product. They are tested by the contract's own formula, row by row: hidden as it
- * is, that costs no more than a coarser test before it, and drops nothing.
+ * For each 64 bytes of a row a step keeps the matrix unit busy for 64 cycles, and all else has to
+ * hide behind that. So steps overlap. While step s multiplies, the sums of step s - 1 are stored,
+ * each tile right before its register is used anew (registers are renamed; four stores in a row
+ * would fill the store queue, and everything behind them would wait), and the sums of step s - 2
+ * are tested, some lines after each product. They are tested by the contract's own formula, row by
+ * row: hidden as it is, that costs no more than a coarser test before it, and drops nothing.
  *
- * No byte behind the last row is read: a step that would read some, and one that is not full, has its
- * rows copied, as has the last piece of bfloat16 rows that are no multiple of 64 bytes: behind them may
- * lie a NaN, which the panel's zeros do not silence as they do integers.
+ * No byte behind the last row is read: a step that would read some, and one that is not full, has
+ * its rows copied, as has the last piece of bfloat16 rows that are no multiple of 64 bytes: behind
+ * them may lie a NaN, which the panel's zeros do not silence as they do integers.
  */
 #include <immintrin.h>
 #include <stdatomic.h>
@@ -42,7 +42,8 @@ typedef struct scratch {
     alignas(64) unsigned char sums[2][4 * TILE], copy[4 * TILE];
 } scratch;
 
-/* ---- the test ---------------------------------------------------------------------------------------- */
+/* ---- the test
+ * ---------------------------------------------------------------------------------------- */
 
 /* Tile i of a step: its first row, its first lane. */
 KI_INLINE size_t tile_row(size_t i, size_t lanes)
@@ -107,7 +108,8 @@ KI_INLINE int test_passed(const test *t)
     return bv_rest(t->below[0] & t->below[1] & t->below[2] & t->below[3]) != 0;
 }
 
-/* ---- products ---------------------------------------------------------------------------------------- */
+/* ---- products
+ * ---------------------------------------------------------------------------------------- */
 
 /* All 8 tiles are whole. Static, because compilers do not see how much of it ldtilecfg reads. */
 static const struct {
@@ -119,17 +121,17 @@ static const struct {
                  .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 _Static_assert(sizeof whole_tiles == 64, "the layout that ldtilecfg reads");
 
-/* sums (a register's number) += rows * queries. The fence keeps compilers from loading all that will
- * be tested later in one go, before the products; the processor may do what it likes. */
-#define MULTIPLY(sums, rows, queries)                                                              \
-    do {                                                                                           \
-        if (h.kind == DOT_U8)                                                                        \
-            _tile_dpbusd(sums, rows, queries);                                                     \
-        else if (h.kind == DOT_I8)                                                                 \
-            _tile_dpbssd(sums, rows, queries);                                                     \
-        else                                                                                       \
-            _tile_dpbf16ps(sums, rows, queries);                                                   \
-        atomic_signal_fence(memory_order_seq_cst);                                                 \
+/* sums (a register's number) += rows * queries. The fence keeps compilers from loading all that
+ * will be tested later in one go, before the products; the processor may do what it likes. */
+#define MULTIPLY(sums, rows, queries)              \
+    do {                                           \
+        if (h.kind == DOT_U8)                      \
+            _tile_dpbusd(sums, rows, queries);     \
+        else if (h.kind == DOT_I8)                 \
+            _tile_dpbssd(sums, rows, queries);     \
+        else                                       \
+            _tile_dpbf16ps(sums, rows, queries);   \
+        atomic_signal_fence(memory_order_seq_cst); \
     } while (0)
 
 /* Begin a sum anew; what the step before has left in its register goes to `done`. */
@@ -148,9 +150,9 @@ typedef struct source {
     size_t stride, direct;
 } source;
 
-/* Add to the sums in registers 0…3 the products of the piece that begins at byte `at`. done: not NULL
- * in the first piece of a step, where the sums of the step before are stored. After each product n
- * eighths of the test t go on, from the `from`-th on. */
+/* Add to the sums in registers 0…3 the products of the piece that begins at byte `at`. done: not
+ * NULL in the first piece of a step, where the sums of the step before are stored. After each
+ * product n eighths of the test t go on, from the `from`-th on. */
 KI_INLINE void add_piece(how h, const source *s, size_t at, unsigned char *done, test *t,
                          size_t from, size_t n)
 {
@@ -203,7 +205,8 @@ KI_INLINE void store_sums(unsigned char *sums)
     _tile_stored(3, sums + 3 * TILE, PIECE);
 }
 
-/* ---- steps -------------------------------------------------------------------------------------------- */
+/* ---- steps
+ * -------------------------------------------------------------------------------------------- */
 
 /* Up to 64 bytes of each row from x on, zeros behind them. */
 KI_INLINE void copy_piece(const unsigned char *x, size_t stride, size_t rows, size_t bytes,

@@ -1,6 +1,6 @@
-/* Blocks of bytes with NEON's dot products: sdot adds four products of signed bytes to each lane. Rows
- * of u8 have 128 taken off each component, while the sums of each query begin at 128 * (sum of its
- * components); the padding of the panel is zero, so padding counts nothing.
+/* Blocks of bytes with NEON's dot products: sdot adds four products of signed bytes to each lane.
+ * Rows of u8 have 128 taken off each component, while the sums of each query begin at 128 * (sum of
+ * its components); the padding of the panel is zero, so padding counts nothing.
  */
 #include "kernel/isa/block_quad.h"
 
