@@ -49,17 +49,23 @@ static int is_control(const char *text)
     return *at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
 }
 
-/* The fewest digits that read back, then the notation that people expect of that size. */
+static int reads_back(float value, int digits, char *out)
+{
+    snprintf(out, 16, "%.*g", digits, (double)value);
+    return strtof(out, NULL) == value;
+}
+
+/* The fewest digits that read back (most floats need 7 to 9), then the notation that people expect
+ * of that size. */
 void float_text(float value, char *out)
 {
     const double size = fabs((double)value);
-    int digits = 1, decimals;
+    int digits = 7, decimals;
 
-    for (; digits <= 9; digits++) {
-        snprintf(out, 16, "%.*g", digits, (double)value);
-        if (strtof(out, NULL) == value) break;
-    }
-    if (!(size >= 1e-4 && size < 1e9)) return;
+    while (digits < 9 && !reads_back(value, digits, out)) digits++;
+    while (digits > 1 && digits <= 7 && reads_back(value, digits - 1, out)) digits--;
+    snprintf(out, 16, "%.*g", digits, (double)value);
+    if (!(size >= 1e-4 && size < 1e9) || strchr(out, 'e') == NULL) return;
     decimals = digits - 1 - (int)floor(log10(size));
     snprintf(out, 16, "%.*f", decimals > 0 ? decimals : 0, (double)value);
 }
