@@ -23,10 +23,16 @@ KI_INLINE void minus_128_sums(const ki_block *job, size_t lanes, int32_t *out)
 
 KI_INLINE void plus_128(const unsigned char *from, size_t bytes, unsigned char *to)
 {
-    for (size_t at = 0; at < bytes; at += 64) {
-        const __mmask64 some = bytes - at < 64 ? (UINT64_C(1) << (bytes - at)) - 1 : UINT64_MAX;
-        const bv_i v = _mm512_maskz_loadu_epi8(some, from + at);
-        _mm512_store_si512(to + at, _mm512_xor_si512(v, _mm512_set1_epi8(-128)));
+    const bv_i flip = _mm512_set1_epi8(-128);
+    const size_t whole = bytes / 64 * 64;
+
+    for (size_t at = 0; at < whole; at += 64)
+        _mm512_store_si512(to + at, _mm512_xor_si512(_mm512_loadu_si512(from + at), flip));
+    if (bytes > whole) {
+        const __mmask64 some = (UINT64_C(1) << (bytes - whole)) - 1;
+        const bv_i v = _mm512_maskz_loadu_epi8(some, from + whole);
+
+        _mm512_store_si512(to + whole, _mm512_xor_si512(v, flip));
     }
 }
 
