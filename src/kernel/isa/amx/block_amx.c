@@ -71,7 +71,7 @@ static size_t test_alone(const ki_block *job, const unsigned char *sums, size_t 
     return hits;
 }
 
-/* A test of a step's sums that is under way: a and b are of its first row. */
+/* A test of a step's sums that is under way: a and b are of its first row, below is by tile. */
 typedef struct test {
     const unsigned char *sums;
     const float *a, *b;
@@ -91,7 +91,7 @@ KI_INLINE void test_some(how h, test *t, size_t from, size_t n)
         const bv_f score =
             block_score(h.scaled ? t->a + row : NULL, t->b + row, sum, h.kind != DOT_BF16);
 
-        t->below[j % 4] = bv_below(t->below[j % 4], score, t->thr[half]);
+        t->below[tile] = bv_below(t->below[tile], score, t->thr[half]);
     }
 }
 
@@ -106,6 +106,16 @@ KI_INLINE void test_begin(test *t, const ki_block *job, const unsigned char *sum
 KI_INLINE int test_passed(const test *t)
 {
     return bv_rest(t->below[0] & t->below[1] & t->below[2] & t->below[3]) != 0;
+}
+
+/* Emit what passed of a step whose first row is `row`: few tiles hold any of it. */
+KI_INLINE size_t test_emit(how h, const test *t, const ki_block *job, size_t row, size_t hits)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (bv_rest(t->below[i]))
+            hits = block_emit(job, t->sums + i * TILE, row + tile_row(i, h.lanes), TILE_ROWS,
+                              tile_lane(i, h.lanes), KI_LANES, h.kind != DOT_BF16, hits);
+    return hits;
 }
 
 /* ---- products
@@ -264,7 +274,7 @@ KI_INLINE size_t steps(how h, ki_block *job, size_t bytes, scratch *w, size_t n,
                 add_piece(h, &s, at, NULL, &t, 0, 0);
         }
         if (KI_UNLIKELY(test_passed(&t)) && i >= 2) {
-            hits = test_alone(job, tested, first + (i - 2) * rows, rows, h.lanes, integer, hits);
+            hits = test_emit(h, &t, job, first + (i - 2) * rows, hits);
             if (job->cap - hits < 3 * STEP_SUMS) end = i + 1;
         }
     }
