@@ -111,19 +111,24 @@ static const void *query_at(const ki_search *s, size_t i)
     return s->q + i * s->q_bytes;
 }
 
-/* Make queries first…first+n-1 the part's group: prepared, with empty collectors. */
-static kith_status begin_group(ki_part *p, const ki_search *s, size_t first, size_t n)
+static size_t query_number(const ki_group *g, size_t i)
+{
+    return g->query ? g->query[i] : g->first + i;
+}
+
+/* Make queries the part's group: prepared, with empty collectors. */
+static kith_status begin_group(ki_part *p, const ki_search *s, const ki_group *g)
 {
     kith_status st = KITH_OK;
     const ki_view *v = s->v;
     const size_t each = ki_prepare_bytes(v->codec, v->metric, v->d);
-    unsigned char *scratch = ki_buffer_need(p->env, &p->use[KI_USE_SCRATCH], n * each);
+    unsigned char *scratch = ki_buffer_need(p->env, &p->use[KI_USE_SCRATCH], g->n * each);
 
     KI_NEED(scratch);
     p->s = s;
-    p->first = first;
-    p->n = n;
-    p->prepared = ki_buffer_need(p->env, &p->use[KI_USE_PREPARED], n * sizeof *p->prepared);
+    p->group = *g;
+    p->n = g->n;
+    p->prepared = ki_buffer_need(p->env, &p->use[KI_USE_PREPARED], p->n * sizeof *p->prepared);
     KI_NEED(p->prepared);
     p->work = ki_buffer_need(p->env, &p->use[KI_USE_WORK],
                              ki_score_bytes(v->codec, v->metric, v->d));
@@ -132,20 +137,22 @@ static kith_status begin_group(ki_part *p, const ki_search *s, size_t first, siz
     KI_NEED(p->list);
     p->coded_chunk = SIZE_MAX;
     p->seen = 0;
-    KI_TRY(need_tops(p, n));
-    for (size_t i = 0; i < n; i++) {
-        const void *q = query_at(s, first + i);
+    KI_TRY(need_tops(p, p->n));
+    for (size_t i = 0; i < p->n; i++) {
+        const size_t number = query_number(g, i);
+        const void *q = query_at(s, number);
         ki_prepare(v->codec, v->metric, v->arg, v->d, q, scratch + i * each, &p->prepared[i]);
         ki_top_begin(&p->top[i], p->env, v, s->ask, q,
-                     s->ask->exclude ? s->ask->exclude[first + i] : KITH_NO_ID, p->work);
+                     s->ask->exclude ? s->ask->exclude[number] : KITH_NO_ID, p->work);
+        if (g->tau && g->tau[i] < p->top[i].tau) p->top[i].tau = g->tau[i];
     }
     p->batch = NULL;
-    if (n >= BATCH_LEAST && ki_batch_serves(v)) KI_TRY(ki_batch_begin(p));
+    if (p->n >= BATCH_LEAST && ki_batch_serves(v)) KI_TRY(ki_batch_begin(p));
 out:
     return st;
 }
 
-static kith_status run_unit(ki_part *p, size_t u)
+static kith_status run_unit(ki_part *p, size_t u, ki_phase phase)
 {
     kith_status st = KITH_OK;
     const ki_search *s = p->s;
@@ -154,26 +161,52 @@ static kith_status run_unit(ki_part *p, size_t u)
     const unsigned char *chunk = ki_column_chunk(v->codes, first / KI_CHUNK);
     const ki_run run = {chunk + first % KI_CHUNK * v->row_bytes, (uint32_t)first,
                         (uint32_t)(left < s->unit_rows ? left : s->unit_rows)};
+    const bool counts = phase != KI_SAMPLE && !p->group.tau; // a second time is not counted
 
-    KI_TRY(p->batch ? ki_batch_run(p, &run) : ki_scan_run(p, &run));
-    KI_TRY(ki_progress_add(s->ask->progress, (uint64_t)run.n * p->n));
+    KI_TRY(p->batch ? ki_batch_run(p, &run, phase) : ki_scan_run(p, &run));
+    KI_TRY(ki_progress_add(s->ask->progress, counts ? (uint64_t)run.n * p->n : 0));
 out:
     return st;
 }
 
-/* The answer of the part's i-th query. */
-static kith_status deliver(ki_part *p, size_t i, ki_receive *receive, void *ctx)
+/* Queries to be asked again, with what is known of their k-th keys. */
+typedef struct again {
+    uint32_t *query;
+    double *tau;
+    size_t n;
+} again;
+
+static kith_status begin_again(ki_part *p, again *out)
+{
+    const size_t n = p->n;
+    unsigned char *room = ki_buffer_need(p->env, &p->use[KI_USE_AGAIN],
+                                         n * (sizeof *out->tau + sizeof *out->query));
+
+    if (!room) return KITH_NO_MEMORY;
+    *out = (again){.tau = (double *)(void *)room,
+                   .query = (uint32_t *)(void *)(room + n * sizeof *out->tau)};
+    return KITH_OK;
+}
+
+/* The answer of the part's i-th query, if its bets are won. */
+static kith_status deliver(ki_part *p, size_t i, again *lost, ki_receive *receive, void *ctx)
 {
     kith_status st = KITH_OK;
+    const size_t number = query_number(&p->group, i);
     ki_top *t = &p->top[i];
     ki_found *found;
 
     ki_top_finish(t);
+    if (!ki_top_won(t)) {
+        lost->query[lost->n] = (uint32_t)number;
+        lost->tau[lost->n++] = t->n == t->k ? t->item[t->n - 1].lo : (double)INFINITY;
+        return KITH_OK;
+    }
     found = ki_buffer_need(p->env, &p->use[KI_USE_FOUND], t->n * sizeof *found);
     KI_NEED(found);
     for (size_t j = 0; j < t->n; j++)
         found[j] = (ki_found){t->item[j].lo, ki_view_id(p->s->v, t->item[j].pos), t->item[j].pos};
-    KI_TRY(receive(ctx, p->first + i, found, t->n));
+    KI_TRY(receive(ctx, number, found, t->n));
 out:
     return st;
 }
@@ -185,19 +218,101 @@ typedef struct division {
     ki_scratch *scratch;
     ki_receive *receive;
     void *ctx;
-    size_t first, n;     /* rows divided: the group in hand */
-    atomic_size_t next;  /* unit or group not yet taken */
+    size_t threads;
+    ki_group group;         /* rows divided: in hand */
+    atomic_size_t next;     /* unit or query not yet taken */
+    atomic_bool bets_fail;  /* rows come in an order that bets are lost on: no more of them */
 } division;
+
+/* Units in an order that mixes what lies together, so that what was met is a sample of all. Where
+ * queries are packed anew for each chunk's scan code, the samples of stretches have to do. */
+static size_t mixed(const ki_search *s, size_t i)
+{
+    return s->v->scan_chunks ? i : i * s->unit_step % s->units;
+}
+
+static ki_group next_group(division *v, size_t first)
+{
+    const ki_search *s = v->s;
+    const size_t left = s->nq - first;
+
+    return (ki_group){.first = first, .n = left < s->group ? left : s->group,
+                      .betting = !atomic_load(&v->bets_fail)};
+}
+
+static ki_group lost_group(division *v, const again *lost, size_t of)
+{
+    if (lost->n > of / 8) atomic_store(&v->bets_fail, true);
+    return (ki_group){.query = lost->query, .tau = lost->tau, .n = lost->n};
+}
 
 /* Part i of a division of the rows: all queries of the group over the units it gets. */
 static kith_status run_rows(void *arg, size_t i)
 {
     kith_status st = KITH_OK;
     division *v = arg;
+    const ki_search *s = v->s;
     ki_part *p = &v->scratch->part[i];
+    ki_phase phase = KI_ALL_ROWS;
 
-    KI_TRY(begin_group(p, v->s, v->first, v->n));
-    for (size_t u; (u = atomic_fetch_add(&v->next, 1)) < v->s->units;) KI_TRY(run_unit(p, u));
+    KI_TRY(begin_group(p, s, &v->group));
+    if (ki_batch_bets(p)) {
+        phase = KI_REST;
+        for (size_t u = i; u < s->units; u += v->threads)
+            KI_TRY(run_unit(p, mixed(s, u), KI_SAMPLE));
+    }
+    for (size_t u; (u = atomic_fetch_add(&v->next, 1)) < s->units;)
+        KI_TRY(run_unit(p, phase == KI_REST ? mixed(s, u) : u, phase));
+out:
+    return st;
+}
+
+/* The group in hand by all parts, merged and delivered. */
+static kith_status divide_group(division *v, again *lost)
+{
+    kith_status st = KITH_OK;
+    ki_part *part = v->scratch->part;
+
+    atomic_store(&v->next, 0);
+    KI_TRY(ki_parallel(v->s->env, v->threads, v->threads, run_rows, v));
+    if (!v->group.tau) KI_TRY(begin_again(part, lost));
+    for (size_t j = 0; j < part->n; j++) {
+        for (size_t i = 1; i < v->threads; i++)
+            KI_TRY(ki_top_merge(&part->top[j], &part[i].top[j]));
+        KI_TRY(deliver(part, j, lost, v->receive, v->ctx));
+    }
+out:
+    return st;
+}
+
+static kith_status divide_rows(division *v)
+{
+    kith_status st = KITH_OK;
+
+    for (size_t first = 0, n; first < v->s->nq; first += n) {
+        again lost;
+        v->group = next_group(v, first);
+        n = v->group.n;
+        KI_TRY(divide_group(v, &lost));
+        if (lost.n == 0) continue;
+        v->group = lost_group(v, &lost, n);
+        KI_TRY(divide_group(v, &lost));
+    }
+out:
+    return st;
+}
+
+/* A group over all rows. */
+static kith_status run_group(ki_part *p, const ki_search *s, const ki_group *g)
+{
+    kith_status st = KITH_OK;
+    bool bets;
+
+    KI_TRY(begin_group(p, s, g));
+    bets = ki_batch_bets(p);
+    for (size_t u = 0; bets && u < s->units; u++) KI_TRY(run_unit(p, mixed(s, u), KI_SAMPLE));
+    for (size_t u = 0; u < s->units; u++)
+        KI_TRY(run_unit(p, bets ? mixed(s, u) : u, bets ? KI_REST : KI_ALL_ROWS));
 out:
     return st;
 }
@@ -211,29 +326,15 @@ static kith_status run_queries(void *arg, size_t i)
     ki_part *p = &v->scratch->part[i];
 
     for (size_t first; (first = atomic_fetch_add(&v->next, s->group)) < s->nq;) {
-        KI_TRY(begin_group(p, s, first, s->nq - first < s->group ? s->nq - first : s->group));
-        for (size_t u = 0; u < s->units; u++) KI_TRY(run_unit(p, u));
-        for (size_t j = 0; j < p->n; j++) KI_TRY(deliver(p, j, v->receive, v->ctx));
-    }
-out:
-    return st;
-}
-
-static kith_status divide_rows(division *v, size_t threads)
-{
-    kith_status st = KITH_OK;
-    const ki_search *s = v->s;
-    ki_part *part = v->scratch->part;
-
-    for (v->first = 0; v->first < s->nq; v->first += v->n) {
-        v->n = s->nq - v->first < s->group ? s->nq - v->first : s->group;
-        atomic_store(&v->next, 0);
-        KI_TRY(ki_parallel(s->env, threads, threads, run_rows, v));
-        for (size_t j = 0; j < v->n; j++) {
-            for (size_t i = 1; i < threads; i++)
-                KI_TRY(ki_top_merge(&part[0].top[j], &part[i].top[j]));
-            KI_TRY(deliver(&part[0], j, v->receive, v->ctx));
-        }
+        ki_group g = next_group(v, first);
+        again lost;
+        KI_TRY(run_group(p, s, &g));
+        KI_TRY(begin_again(p, &lost));
+        for (size_t j = 0; j < p->n; j++) KI_TRY(deliver(p, j, &lost, v->receive, v->ctx));
+        if (lost.n == 0) continue;
+        g = lost_group(v, &lost, g.n);
+        KI_TRY(run_group(p, s, &g));
+        for (size_t j = 0; j < p->n; j++) KI_TRY(deliver(p, j, &lost, v->receive, v->ctx));
     }
 out:
     return st;
@@ -253,6 +354,17 @@ static size_t unit_rows(const ki_view *v)
 
     while (rows < KI_CHUNK && rows * 2 * v->row_bytes <= UNIT_BYTES) rows *= 2;
     return rows;
+}
+
+/* About 0.618 of the units, and none in common with their number. */
+static size_t unit_step(size_t units)
+{
+    size_t step = units * 5 / 8 + 1;
+
+    for (size_t a = units, b = step, t; ; step++, a = units, b = step) {
+        for (; b; t = a % b, a = b, b = t) continue;
+        if (a == 1) return step;
+    }
 }
 
 /* Queries a group may have for the memory its collectors take. */
@@ -282,24 +394,24 @@ kith_status ki_exact_search(const ki_view *v, ki_env *env, const void *q, size_t
     ki_search s = {.v = v, .env = env, .ask = ask, .q = q, .nq = nq};
     division d = {.s = &s, .scratch = scratch, .receive = receive, .ctx = ctx};
     const size_t bytes = (masked ? ask->mask->count : v->n) * v->row_bytes;
-    size_t threads;
 
     if (v->n == 0 || ask->k == 0) return nothing_found(nq, receive, ctx);
     s.q_bytes = bits ? v->row_bytes : v->d * sizeof(float);
     s.filtered = masked || v->live < v->n;
     s.unit_rows = unit_rows(v);
     s.units = (v->n + s.unit_rows - 1) / s.unit_rows;
+    s.unit_step = unit_step(s.units);
     s.group = group_limit(v, ask->k);
-    threads = ki_thread_count(env, ask->threads, bytes / THREAD_BYTES * nq + 1);
-    if (nq >= 2 * PANEL * threads && s.group >= PANEL) {
-        const size_t share = round_up((nq + threads - 1) / threads, PANEL);
+    d.threads = ki_thread_count(env, ask->threads, bytes / THREAD_BYTES * nq + 1);
+    if (nq >= 2 * PANEL * d.threads && s.group >= PANEL) {
+        const size_t share = round_up((nq + d.threads - 1) / d.threads, PANEL);
         if (share < s.group) s.group = share;
-        KI_TRY(need_parts(scratch, threads));
-        KI_TRY(ki_parallel(env, threads, threads, run_queries, &d));
+        KI_TRY(need_parts(scratch, d.threads));
+        KI_TRY(ki_parallel(env, d.threads, d.threads, run_queries, &d));
     } else {
-        if (threads > s.units) threads = s.units;
-        KI_TRY(need_parts(scratch, threads));
-        KI_TRY(divide_rows(&d, threads));
+        if (d.threads > s.units) d.threads = s.units;
+        KI_TRY(need_parts(scratch, d.threads));
+        KI_TRY(divide_rows(&d));
     }
 out:
     return st;

@@ -19,6 +19,11 @@ enum {
     STRETCH_MOST = 4096,
     STRETCH_LEAST = 64,
     FIRST_ROWS = 64,
+    SAMPLE_ROWS = 64,  /* of a stretch */
+    BET_FIRST = 256,   /* rows before the first bet */
+    BET_AGAIN = 2,     /* times as many before the next */
+    BET_K = 16,        /* with fewer neighbours there is too little to win */
+    BET_SHARE = 64,    /* nor when every 64th row is one */
     LINE = 64
 };
 
@@ -129,6 +134,20 @@ static void fill_panels(ki_batch *b)
     if (ints == 0) b->integer_panels = 0;
 }
 
+/* The share of rows that were met has to be known, and to say something. */
+static bool may_bet(const ki_part *p)
+{
+    const ki_ask *ask = p->s->ask;
+
+    return p->group.betting && !p->s->filtered && !ask->has_after &&
+           !(ask->limit < (double)INFINITY) && ask->k >= BET_K && ask->k <= p->s->v->n / BET_SHARE;
+}
+
+bool ki_batch_bets(const ki_part *p)
+{
+    return p->batch && p->batch->betting;
+}
+
 kith_status ki_batch_begin(ki_part *p)
 {
     const ki_view *v = p->s->v;
@@ -145,6 +164,7 @@ kith_status ki_batch_begin(ki_part *p)
     carve(&c, sizeof *p->batch);
     memset(p->batch, 0, sizeof *p->batch);
     p->batch->part = p;
+    p->batch->betting = may_bet(p);
     lay_out(&c, p->batch, v, panels, packed);
     fill_panels(p->batch);
     return KITH_OK;
@@ -209,14 +229,6 @@ float ki_batch_edge(const float *x, size_t n, bool *outliers)
     return edge_by_exponent(x, n);
 }
 
-static void prefetch_row(const ki_view *v, const unsigned char *row)
-{
-    enum { MOST = 1024 };
-    const size_t len = v->row_bytes < MOST ? v->row_bytes : MOST;
-
-    for (size_t at = 0; at < len; at += LINE) KI_PREFETCH(row + at);
-}
-
 kith_status ki_batch_score(ki_batch *b, ki_panel *panel, size_t n)
 {
     kith_status st = KITH_OK;
@@ -230,7 +242,7 @@ kith_status ki_batch_score(ki_batch *b, ki_panel *panel, size_t n)
     for (size_t i = n; i-- > 0;) { // from the back: begin[lane + 1] ends where the lane begins
         const uint32_t row = ki_stretch_row(b->stretch, b->hits[i].row);
         b->list[--begin[b->hits[i].query + 1]] = row;
-        prefetch_row(v, run->rows + row * v->row_bytes);
+        ki_prefetch_row(run->rows + row * v->row_bytes, v->row_bytes);
     }
     for (size_t lane = 0; lane < panel->nq; lane++) {
         const uint32_t q = panel->query[lane];
@@ -276,11 +288,24 @@ out:
     return st;
 }
 
-/* Panels first…first+n-1 over a stretch. */
+/* All queries of n panels bet anew whenever many more rows were met. */
+static void bet(ki_batch *b, const ki_panel *panel, size_t n, size_t kind)
+{
+    const uint64_t seen = b->seen[kind];
+
+    if (!b->betting || seen < BET_FIRST || seen < BET_AGAIN * b->bet_at[kind]) return;
+    b->bet_at[kind] = seen;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < panel[i].nq; j++)
+            ki_top_bet(&b->part->top[panel[i].query[j]], (double)seen / (double)b->part->s->v->n);
+}
+
+/* n panels over a stretch. */
 static kith_status pass_all(ki_batch *b, const ki_sieve *sieve, ki_panel *panel, size_t n,
-                            uint64_t *seen, const ki_stretch *s)
+                            size_t kind, const ki_stretch *s)
 {
     kith_status st = KITH_OK;
+    uint64_t *seen = &b->seen[kind];
 
     b->stretch = s;
     sieve->rows(b, s);
@@ -289,64 +314,65 @@ static kith_status pass_all(ki_batch *b, const ki_sieve *sieve, ki_panel *panel,
         end = s->n - first < step ? s->n : first + (size_t)step;
         for (size_t i = 0; i < n; i++) KI_TRY(pass(b, sieve, &panel[i], first, end));
         *seen += end - first;
+        bet(b, panel, n, kind);
     }
 out:
     return st;
 }
 
-/* Rows of a run with or without codes, for panels of one kind. */
-static kith_status walk(ki_batch *b, const ki_sieve *sieve, ki_panel *panel, size_t n,
-                        uint64_t *seen, const ki_run *run, const ki_scan_chunk *codes)
+/* Rows of a run with or without codes, for panels of one kind (0: integers). */
+static kith_status walk(ki_batch *b, const ki_sieve *sieve, size_t kind, const ki_run *run,
+                        const ki_scan_chunk *codes, ki_phase phase)
 {
     kith_status st = KITH_OK;
     const ki_search *s = b->part->s;
     const size_t most = stretch_rows(sieve, s->v);
-    const size_t kind = panel >= b->panel + b->integer_panels;
+    ki_panel *panel = kind ? b->panel + b->integer_panels : b->panel;
+    const size_t n = kind ? b->panels - b->integer_panels : b->integer_panels;
 
+    if (n == 0 || run->n == 0) return KITH_OK;
     if (b->packed_by[kind] != sieve || b->packed_for != codes) {
         for (size_t i = 0; i < n; i++) sieve->pack(b, &panel[i], codes);
         b->packed_by[kind] = sieve;
         b->packed_for = codes;
     }
-    for (size_t at = 0, m; at < run->n; at += m) {
-        ki_stretch stretch = {.codes = codes};
-        m = run->n - at < most ? run->n - at : most;
-        stretch.run = (ki_run){run->rows + at * s->v->row_bytes, run->first + (uint32_t)at,
-                               (uint32_t)m};
-        stretch.n = m;
+    for (size_t at = 0; at < run->n; at += most) {
+        const size_t rows = run->n - at < most ? run->n - at : most;
+        const size_t sample = rows < SAMPLE_ROWS ? rows : SAMPLE_ROWS;
+        const size_t skip = phase == KI_REST ? sample : 0;
+        const size_t m = phase == KI_SAMPLE ? sample : rows - skip;
+        ki_stretch stretch = {.codes = codes, .n = m};
+        stretch.run = (ki_run){run->rows + (at + skip) * s->v->row_bytes,
+                               run->first + (uint32_t)(at + skip), (uint32_t)m};
         if (s->filtered) {
             stretch.n = ki_eligible_list(s, &stretch.run, b->pos);
-            if (stretch.n == 0) continue;
-            if (stretch.n < m / 2) stretch.pos = b->pos; // more are cheaper to test than to copy
-            else stretch.n = m;
+            if (stretch.n < m / 2)
+                stretch.pos = b->pos; // more are cheaper to test than to copy
+            else
+                stretch.n = m;
         }
-        KI_TRY(pass_all(b, sieve, panel, n, seen, &stretch));
+        if (stretch.n) KI_TRY(pass_all(b, sieve, panel, n, kind, &stretch));
     }
 out:
     return st;
 }
 
-kith_status ki_batch_run(ki_part *p, const ki_run *run)
+kith_status ki_batch_run(ki_part *p, const ki_run *run, ki_phase phase)
 {
     kith_status st = KITH_OK;
     ki_batch *b = p->batch;
     const ki_view *v = p->s->v;
     const size_t chunk = run->first / KI_CHUNK, at = run->first % KI_CHUNK;
     const ki_scan_chunk *c = chunk < v->scan_chunks ? &v->scan[chunk] : NULL;
-    const size_t ints = b->integer_panels, coded = !c || c->n <= at ? 0
-                                                   : c->n - at < run->n ? c->n - at : run->n;
+    const size_t left = c && c->n > at ? c->n - at : 0, coded = left < run->n ? left : run->n;
     const ki_sieve *exact = v->codec->type == KI_BITS ? &ki_sieve_bits : &ki_sieve_int;
     const ki_run head = {run->rows, run->first, (uint32_t)coded};
     const ki_run tail = {run->rows + coded * v->row_bytes, run->first + (uint32_t)coded,
                          run->n - (uint32_t)coded};
 
-    if (ints) KI_TRY(walk(b, exact, b->panel, ints, &b->seen[0], run, NULL));
-    if (b->panels == ints) goto out;
-    if (head.n)
-        KI_TRY(walk(b, &ki_sieve_code, b->panel + ints, b->panels - ints, &b->seen[1], &head, c));
-    if (tail.n)
-        KI_TRY(
-            walk(b, &ki_sieve_float, b->panel + ints, b->panels - ints, &b->seen[1], &tail, NULL));
+    KI_TRY(walk(b, exact, 0, run, NULL, phase));
+    KI_TRY(walk(b, &ki_sieve_code, 1, &head, c, phase));
+    KI_TRY(walk(b, &ki_sieve_float, 1, &tail, NULL, phase));
 out:
     return st;
 }

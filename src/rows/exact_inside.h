@@ -28,14 +28,14 @@ typedef struct ki_search {
     size_t nq, q_bytes;
     size_t group;     /* queries a group has at most */
     size_t unit_rows; /* a power of two, at most KI_CHUNK */
-    size_t units;
+    size_t units, unit_step;
     bool filtered;    /* there is a mask or a removed row */
 } ki_search;
 
 /* Buffers of a part, by use. */
 enum {
     KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_CODED, KI_USE_BATCH,
-    KI_USE_FOUND, KI_USES
+    KI_USE_FOUND, KI_USE_AGAIN, KI_USES
 };
 
 /* Rows of a block that are looked at closer. */
@@ -45,11 +45,23 @@ typedef struct ki_block_list {
     int32_t dots[2 * KI_SCORE_ROWS];
 } ki_block_list;
 
+/* The queries of a group: query[0…n-1], or first…first+n-1. */
+typedef struct ki_group {
+    const uint32_t *query; /* NULL: consecutive */
+    const double *tau;     /* [n] what is known of the k-th keys already; NULL: nothing */
+    size_t first, n;
+    bool betting;          /* ki_top_bet may be used */
+} ki_group;
+
+/* Which rows of a run are looked at: all; or first a sample, 64 of each stretch, then the rest. */
+typedef enum ki_phase { KI_ALL_ROWS, KI_SAMPLE, KI_REST } ki_phase;
+
 /* owns: top and its items, use. */
 typedef struct ki_part {
     ki_env *env;
     const ki_search *s;
-    size_t first, n;       /* queries of the group in hand */
+    ki_group group; /* in hand */
+    size_t n;       /* of its queries */
     ki_top *top;           /* [tops], n in use */
     size_t tops;
     ki_prepared *prepared; /* [n] */
@@ -81,6 +93,7 @@ kith_status ki_scan_run(ki_part *p, const ki_run *run);
  * of rows has for all of them. */
 bool ki_batch_serves(const ki_view *v);
 kith_status ki_batch_begin(ki_part *p);
-kith_status ki_batch_run(ki_part *p, const ki_run *run);
+kith_status ki_batch_run(ki_part *p, const ki_run *run, ki_phase phase);
+bool ki_batch_bets(const ki_part *p);
 
 #endif

@@ -35,7 +35,10 @@
 #define U 0x1p-24
 #define LOST_TO_UNDERFLOW 0x1p-100
 
-enum { STEP = 32 }; /* rows that the filter looks at together */
+enum {
+    STEP = 32,   /* rows that the filter looks at together */
+    ABREAST = 4  /* sums of a query's terms: additions wait for one another */
+};
 
 bool ki_scancode_applies(const ki_codec *c, kith_metric m)
 {
@@ -181,13 +184,13 @@ static double component(const query_shape *s, const float *q, const float *centr
 double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre)
 {
     const query_shape s = shape_of(m, q, d);
-    double most = 0.0;
+    double most[ABREAST] = {0.0};
 
     for (size_t j = 0; j < d; j++) {
         const double x = fabs(component(&s, q, centre, j));
-        if (x > most) most = x;
+        most[j % ABREAST] = x > most[j % ABREAST] ? x : most[j % ABREAST];
     }
-    return most;
+    return fmax(fmax(most[0], most[1]), fmax(most[2], most[3]));
 }
 
 /* 0 when the query is too short or too long for float arithmetic: then all of it is error. */
@@ -198,31 +201,45 @@ float ki_scan_unit(double most, double levels)
     return unit >= 0x1p-126 && unit <= 0x1p30 ? float_up(unit) : 0.0f;
 }
 
-void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double levels,
-                      float unit, int16_t *w, ki_scan_terms *out)
+/* Lengths of the query and of the centre, and their product. */
+static void take_dot(const query_shape *s, const float *q, size_t d, const float *centre,
+                     ki_scan_terms *out)
+{
+    double dot = 0.0, q2 = 0.0, c2 = 0.0;
+
+    for (size_t j = 0; j < d; j++) {
+        const double x = (double)q[j] * s->factor, c = (double)centre[j];
+        dot += x * c;
+        q2 += x * x;
+        c2 += c * c;
+    }
+    out->dot = dot;
+    out->size = sqrt(q2) * (1.0 + U);
+    out->lost = ((double)d + 16.0) * 0x1p-51 * out->size * (sqrt(c2) + 1.0);
+}
+
+void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double most,
+                      double levels, float unit, int16_t *w, ki_scan_terms *out)
 {
     const query_shape s = shape_of(m, q, d);
     const double t = (double)unit, inverse = t > 0.0 ? 1.0 / t : 0.0;
-    double residual2 = 0.0, w2 = 0.0, dot = 0.0, q2 = 0.0, c2 = 0.0, most = 0.0;
+    double residual2[ABREAST] = {0.0}, w2[ABREAST] = {0.0}, squares;
 
     for (size_t j = 0; j < d; j++) {
-        const double x = component(&s, q, centre, j), c = (double)centre[j];
+        const double x = component(&s, q, centre, j);
         double v = nearest(x * inverse), r;
-        v = v > levels ? levels : v < -levels ? -levels : v;
+        v = v > levels ? levels : v;
+        v = v < -levels ? -levels : v;
         r = x - t * v;
         w[j] = (int16_t)v;
-        residual2 += r * r;
-        w2 += v * v;
-        dot += (double)q[j] * s.factor * c;
-        q2 += (double)q[j] * s.factor * ((double)q[j] * s.factor);
-        c2 += c * c;
-        if (fabs(x) > most) most = fabs(x);
+        residual2[j % ABREAST] += r * r;
+        w2[j % ABREAST] += v * v;
     }
-    *out = (ki_scan_terms){.metric = m, .unit = t, .half = 0.5 * t * t * w2, .dot = dot};
-    out->error = covered(m, d, residual2, most);
-    out->length = t * (sqrt(w2) + 128.0 * sqrt((double)d)) * (1.0 + U);
-    out->size = sqrt(q2) * (1.0 + U);
-    out->lost = ((double)d + 16.0) * 0x1p-51 * out->size * (sqrt(c2) + 1.0);
+    squares = w2[0] + w2[1] + (w2[2] + w2[3]);
+    *out = (ki_scan_terms){.metric = m, .unit = t, .half = 0.5 * t * t * squares};
+    out->error = covered(m, d, residual2[0] + residual2[1] + (residual2[2] + residual2[3]), most);
+    out->length = t * (sqrt(squares) + 128.0 * sqrt((double)d)) * (1.0 + U);
+    if (m != KITH_L2) take_dot(&s, q, d, centre, out);
 }
 
 double ki_scan_edge(const ki_scan_terms *t, double tau, double error, double span)
@@ -257,11 +274,12 @@ void ki_scan_query_begin(kith_metric m, const float *q, size_t d, const ki_scan_
 {
     int8_t *hi = scratch, *lo = hi + padded(d);
     int16_t *w = (int16_t *)(void *)(lo + padded(d));
-    const float unit = ki_scan_unit(ki_scan_most(m, q, d, c->centre), QUERY_LEVELS);
+    const double most = ki_scan_most(m, q, d, c->centre);
+    const float unit = ki_scan_unit(most, QUERY_LEVELS);
     int32_t sums[2] = {0, 0};
 
     *out = (ki_scan_query){.native = {hi, lo}};
-    ki_scan_quantise(m, q, d, c->centre, QUERY_LEVELS, unit, w, &out->terms);
+    ki_scan_quantise(m, q, d, c->centre, most, QUERY_LEVELS, unit, w, &out->terms);
     for (size_t j = 0; j < d; j++) {
         const int high = (w[j] + 64 + 128 * 256) / 128 - 256; // floor
         hi[j] = (int8_t)high;

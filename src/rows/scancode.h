@@ -43,10 +43,10 @@ typedef struct ki_scan_terms {
 
 /* max |x_j|. */
 double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre);
-/* Quantise to |w_j| <= levels; unit: ki_scan_unit of at least ki_scan_most. w: [d]. */
+/* Quantise to |w_j| <= levels; most: ki_scan_most; unit: ki_scan_unit of at least that. w: [d]. */
 float ki_scan_unit(double most, double levels);
-void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double levels,
-                      float unit, int16_t *w, ki_scan_terms *out);
+void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double most,
+                      double levels, float unit, int16_t *w, ki_scan_terms *out);
 /* Above what a row with this error, and (IP, COSINE) with |scale * v| at most `span`, is out. */
 double ki_scan_edge(const ki_scan_terms *t, double tau, double error, double span);
 

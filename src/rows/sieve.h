@@ -12,7 +12,7 @@
 
 #include "rows/exact_inside.h"
 
-enum { KI_HITS = 2 * KI_HITS_MIN };
+enum { KI_HITS = 4 * KI_HITS_MIN };
 
 /* What a sieve knows of a query. */
 typedef struct ki_lane {
@@ -28,7 +28,8 @@ typedef struct ki_panel {
     uint32_t query[KI_PANEL]; /* in the group */
     size_t nq;
     ki_lane lane[KI_PANEL];
-    bool direct; /* sieve_float: differences instead of products */
+    float error, span; /* sieve_code: of the rows that thr is for */
+    bool direct;       /* sieve_float: differences instead of products */
 } ki_panel;
 
 /* Rows that a sieve looks at together: they stay in the cache while panel after panel passes. */
@@ -70,7 +71,8 @@ struct ki_batch {
     ki_panel *panel; /* integer queries first */
     size_t panels, integer_panels;
     const ki_stretch *stretch; /* in hand */
-    uint64_t seen[2];          /* rows that integer panels and the others have met */
+    uint64_t seen[2], bet_at[2]; /* rows that integer panels and the others met; at the last bet */
+    bool betting;
     uint64_t kept;             /* hits that were good, of those scored */
     const ki_sieve *packed_by[2];
     const ki_scan_chunk *packed_for;

@@ -34,10 +34,11 @@ static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
         if (most[i] > all) all = most[i];
     }
     for (size_t i = 0; i < KI_PANEL; i++) panel->thr[i] = INFINITY;
+    panel->error = NAN; // no thresholds yet
     for (size_t i = 0; i < panel->nq; i++) {
         const float unit = ki_scan_unit(v->metric == KITH_L2 ? all : most[i], 127.0);
-        ki_scan_quantise(v->metric, b->part->prepared[panel->query[i]].q, d, chunk->centre, 127.0,
-                         unit, w, &panel->lane[i].terms);
+        ki_scan_quantise(v->metric, b->part->prepared[panel->query[i]].q, d, chunk->centre, most[i],
+                         127.0, unit, w, &panel->lane[i].terms);
         for (size_t j = 0; j < d; j++) to[i * d + j] = (int8_t)w[j];
     }
     ki_pack_panel(to, d, panel->nq, d, panel->packed);
@@ -83,6 +84,16 @@ static void take_numbers(ki_batch *b, const ki_stretch *s, size_t at)
     }
 }
 
+/* Up to the next sixteenth of a power of two: most stretches have the same then, and thresholds
+ * stay as they are. */
+static float rounded(float x)
+{
+    int e;
+    const float m = frexpf(x, &e);
+
+    return x > 0.0f && x < 0x1p120f ? ldexpf(ceilf(m * 32.0f) / 32.0f, e) : x;
+}
+
 static void rows(ki_batch *b, const ki_stretch *s)
 {
     const size_t d = b->part->s->v->d, at = s->run.first % KI_CHUNK;
@@ -97,8 +108,8 @@ static void rows(ki_batch *b, const ki_stretch *s)
         sign_codes(codes, s->n * d, b->rows);
     take_numbers(b, s, at);
     b->outliers = false;
-    b->error = most = ki_batch_edge(error, s->n, &b->outliers);
-    edge = ki_batch_edge(half_norm, s->n, &b->outliers);
+    b->error = most = rounded(ki_batch_edge(error, s->n, &b->outliers));
+    edge = rounded(ki_batch_edge(half_norm, s->n, &b->outliers));
     b->span = sqrtf(2.0f * edge) * 1.000001f;
     if (b->outliers)
         for (size_t i = 0; i < s->n; i++)
@@ -137,12 +148,19 @@ static void thresholds(ki_batch *b, ki_panel *panel)
     } else if (b->outliers) {
         b->job.b = b->number[OUT];
     }
+    if (panel->error != b->error || panel->span != b->span) {
+        panel->error = b->error;
+        panel->span = b->span;
+        for (size_t i = 0; i < panel->nq; i++) panel->lane[i].tau = (double)NAN;
+    }
     for (size_t i = 0; i < panel->nq; i++) {
-        const ki_scan_terms *t = &panel->lane[i].terms;
-        const double unit = t->unit > 0.0 ? t->unit : 1.0;
-        const double edge = ki_scan_edge(t, b->part->top[panel->query[i]].tau, (double)b->error,
-                                         (double)b->span);
-        panel->thr[i] = ki_batch_floor(-edge / unit, 0.0);
+        ki_lane *lane = &panel->lane[i];
+        const double tau = ki_top_edge(&b->part->top[panel->query[i]]);
+        const double unit = lane->terms.unit > 0.0 ? lane->terms.unit : 1.0;
+        if (tau == lane->tau) continue;
+        lane->tau = tau;
+        panel->thr[i] = ki_batch_floor(
+            -ki_scan_edge(&lane->terms, tau, (double)b->error, (double)b->span) / unit, 0.0);
     }
 }
 
@@ -165,7 +183,7 @@ static kith_status take(ki_batch *b, ki_panel *panel, size_t n)
         const double half = (double)b->number[HALF_NORM][h.row];
         const double m = t->unit * (double)b->a[h.row] * (double)h.c.i;
         const double edge =
-            ki_scan_edge(t, b->part->top[panel->query[h.query]].tau,
+            ki_scan_edge(t, ki_top_edge(&b->part->top[panel->query[h.query]]),
                          (double)b->number[ERROR][h.row], sqrt(2.0 * half) * (1.0 + U));
         if (!((l2 ? (1.0 - 16.0 * U) * half : 0.0) - m > edge)) b->hits[kept++] = h;
     }

@@ -138,7 +138,8 @@ static void thresholds(ki_batch *b, ki_panel *panel)
     b->job.b = differences ? NULL : m == KITH_L2 ? b->b : b->outliers ? b->number[OUT] : NULL;
     for (size_t i = 0; i < panel->nq; i++) {
         const uint32_t q = panel->query[i];
-        panel->thr[i] = threshold(b, &b->part->prepared[q], b->part->top[q].tau, differences);
+        panel->thr[i] =
+            threshold(b, &b->part->prepared[q], ki_top_edge(&b->part->top[q]), differences);
     }
 }
 

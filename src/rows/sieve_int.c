@@ -99,7 +99,7 @@ static void thresholds_bytes(ki_batch *b, ki_panel *panel)
                                                  : 0.0;
 
     for (size_t i = 0; i < panel->nq; i++) {
-        const double tau = b->part->top[panel->query[i]].tau;
+        const double tau = ki_top_edge(&b->part->top[panel->query[i]]);
         ki_lane *lane = &panel->lane[i];
         if (tau == lane->tau) continue;
         lane->tau = tau;
@@ -204,7 +204,7 @@ static void thresholds_bits(ki_batch *b, ki_panel *panel)
     const bool hamming = b->part->s->v->metric == KITH_HAMMING;
 
     for (size_t i = 0; i < panel->nq; i++) {
-        const double s = -b->part->top[panel->query[i]].tau;
+        const double s = -ki_top_edge(&b->part->top[panel->query[i]]);
         const double both = s > 0.0 ? s / (1.0 + s) * (panel->lane[i].norm + (double)b->span) : s;
         panel->thr[i] = ki_batch_floor(hamming ? s : both, 0.0);
     }

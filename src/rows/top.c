@@ -7,6 +7,7 @@
  */
 #include "rows/top.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -25,6 +26,7 @@ void ki_top_begin(ki_top *t, ki_env *env, const ki_view *v, const ki_ask *ask, c
     t->k = ask->k;
     t->tau = ask->limit;
     t->tied = false;
+    t->bet = (double)INFINITY;
     t->n = 0;
     t->cap = t->k > SIZE_MAX / 4 ? SIZE_MAX : t->k * 4 < CAP_LEAST ? CAP_LEAST : t->k * 4;
 }
@@ -38,46 +40,63 @@ void ki_top_free(ki_top *t)
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
-/* How candidates are compared: by their upper ends, or, decided, by (key, id). */
-typedef enum order { BY_UP, BY_KEY } order;
-
-static inline bool before(const ki_view *v, order o, const ki_scored *a, const ki_scored *b)
+static inline bool before(const ki_view *v, const ki_scored *a, const ki_scored *b)
 {
-    if (o == BY_UP) return ki_scored_up(a) < ki_scored_up(b);
     if (a->lo != b->lo) return a->lo < b->lo;
     return a->pos != b->pos && ki_view_id(v, a->pos) < ki_view_id(v, b->pos);
 }
 
+/* Whole, never member by member: a load that spans two recent stores waits for both. */
 static inline void swap(ki_scored *a, ki_scored *b)
 {
-    const ki_scored t = *a;
-    *a = *b;
-    *b = t;
+    unsigned char x[sizeof *a], y[sizeof *a];
+
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    memcpy(a, y, sizeof y);
+    memcpy(b, x, sizeof x);
 }
 
-/* Put the k best of n first, in no order, and the worst of them at k-1 (Hoare's quickselect; the
- * pivot is drawn, so that no order of rows is a bad one). 0 < k <= n. */
-static inline void select_best(const ki_view *v, order o, ki_scored *s, size_t n, size_t k)
-{
-    size_t lo = 0, hi = n - 1;
-
-    while (lo < hi) {
-        const ki_scored pivot = s[lo + ki_mix64(lo ^ hi << 20) % (hi - lo + 1)];
-        size_t i = lo, j = hi;
-        for (;;) {
-            while (before(v, o, &s[i], &pivot)) i++;
-            while (before(v, o, &pivot, &s[j])) j--;
-            if (i >= j) break;
-            swap(&s[i++], &s[j--]);
-        }
-        // s[lo…i-1] <= pivot <= s[j+1…hi]; i == j: s[i] is a pivot's equal
-        if (i == j && k - 1 == i) return;
-        if (k - 1 < i)
-            hi = i - 1;
-        else
-            lo = i == j ? i + 1 : i;
+/* Quickselect: put the k of s [n] with the smallest KEY(item) first, in no order; the largest of
+ * theirs is returned. The partition has no branch that depends on data (a guess that fails costs as
+ * much as ten comparisons); the pivot is drawn, so that no order of rows is a bad one, and a pivot
+ * that is the smallest takes its equals along. 0 < k <= n. */
+#define SELECT(name, type, KEY)                                                                    \
+    static type name(const ki_view *v, ki_scored *s, size_t n, size_t k)                           \
+    {                                                                                              \
+        (void)v;                                                                                   \
+        for (;;) {                                                                                 \
+            const size_t at = (size_t)((ki_mix64(n ^ k << 20) >> 32) * n >> 32), last = n - 1;     \
+            const type pivot = KEY(s[at]);                                                         \
+            size_t less = 0;                                                                       \
+            swap(&s[at], &s[last]);                                                                \
+            for (size_t i = 0; i < last; i++) {                                                    \
+                const bool is_less = KEY(s[i]) < pivot;                                            \
+                swap(&s[i], &s[less]);                                                             \
+                less += is_less;                                                                   \
+            }                                                                                      \
+            swap(&s[last], &s[less]);                                                              \
+            if (k == less + 1) return pivot;                                                       \
+            if (k <= less) {                                                                       \
+                n = less;                                                                          \
+                continue;                                                                          \
+            }                                                                                      \
+            if (less++ == 0)                                                                       \
+                for (size_t i = less; i < n; i++) {                                                \
+                    const bool is_equal = KEY(s[i]) == pivot;                                      \
+                    swap(&s[i], &s[less]);                                                         \
+                    less += is_equal;                                                              \
+                }                                                                                  \
+            if (k <= less) return pivot;                                                           \
+            s += less;                                                                             \
+            n -= less;                                                                             \
+            k -= less;                                                                             \
+        }                                                                                          \
     }
-}
+#define UP_OF(x) ki_scored_up(&(x))
+#define ID_OF(x) ki_view_id(v, (x).pos)
+SELECT(select_up, double, UP_OF)
+SELECT(select_id, int64_t, ID_OF)
 
 /* Heapsort: candidates are few, and it needs no memory. */
 static void sift(const ki_view *v, ki_scored *s, size_t n, size_t at)
@@ -85,8 +104,8 @@ static void sift(const ki_view *v, ki_scored *s, size_t n, size_t at)
     const ki_scored x = s[at];
 
     for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && before(v, BY_KEY, &s[child], &s[child + 1])) child++;
-        if (!before(v, BY_KEY, &x, &s[child])) break;
+        if (child + 1 < n && before(v, &s[child], &s[child + 1])) child++;
+        if (!before(v, &x, &s[child])) break;
         s[at] = s[child];
     }
     s[at] = x;
@@ -115,7 +134,7 @@ static void decide(ki_top *t)
     for (size_t i = 0; i <= t->n; i++) {
         if (i < t->n && t->item[i].wide > 0.0f) {
             row[m] = ki_view_code(v, t->item[i].pos);
-            KI_PREFETCH(row[m]);
+            ki_prefetch_row(row[m], v->row_bytes);
             which[m++] = i;
         }
         if (m < BATCH && i < t->n) continue;
@@ -128,11 +147,11 @@ static void decide(ki_top *t)
     }
 }
 
-static void drop_above(ki_top *t, size_t from, double tau)
+static void drop_above(ki_top *t, double tau)
 {
-    size_t n = from;
+    size_t n = 0;
 
-    for (size_t i = from; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++)
         if (t->item[i].lo <= tau) t->item[n++] = t->item[i];
     t->n = n;
 }
@@ -142,34 +161,88 @@ void ki_top_settle(ki_top *t)
     double kth;
 
     if (t->n < t->k) return;
-    select_best(t->v, BY_UP, t->item, t->n, t->k);
-    kth = ki_scored_up(&t->item[0]);
-    for (size_t i = 1; i < t->k; i++)
-        if (ki_scored_up(&t->item[i]) > kth) kth = ki_scored_up(&t->item[i]);
+    kth = select_up(t->v, t->item, t->n, t->k);
     if (kth < t->tau) {
         t->tau = kth;
         t->tied = false;
     }
-    drop_above(t, 0, t->tau);
+    drop_above(t, t->tau);
+}
+
+/* ---- bets ------------------------------------------------------------------------------------ */
+
+/* Of K best rows, each offered by now with probability f, Binomial(K, f) have been; above its mean
+ * by four standard deviations and three it is once in 10^5 or less. */
+static size_t bet_rank(double k, double share)
+{
+    const double mean = k * share;
+
+    return (size_t)ceil(mean + 3.0 * sqrt(mean * (1.0 - share)) + 2.0);
+}
+
+/* Neighbours in storage are often near one another, and come together: those of one place count as
+ * one. Places that share a bit are taken for one, which only makes the bet safer. */
+static size_t places(const ki_scored *s, size_t n)
+{
+    enum { PLACE_BITS = 12, BITS = 1024 };
+    uint64_t seen[BITS / 64] = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t bit = ki_mix64(s[i].pos >> PLACE_BITS) % BITS;
+        count += !ki_bit_get(seen, bit);
+        ki_bit_set(seen, bit);
+    }
+    return count;
+}
+
+void ki_top_bet(ki_top *t, double share)
+{
+    const size_t wanted = bet_rank((double)t->k, share);
+    size_t rank = wanted, more;
+    double up;
+
+    for (size_t from = 0; rank <= t->n && rank < t->k; from = rank, rank += more) {
+        up = select_up(t->v, t->item + from, t->n - from, rank - from);
+        more = places(t->item, rank);
+        if (more >= wanted) {
+            if (!(up < t->bet)) return;
+            t->bet = up;
+            t->n = rank; // what lies above could answer only if the bet is lost
+            return;
+        }
+        more = wanted - more;
+    }
+}
+
+bool ki_top_won(const ki_top *t)
+{
+    return !(t->bet < (double)INFINITY) || (t->n == t->k && t->item[t->n - 1].lo <= t->bet);
+}
+
+/* Of decided items keep the k best: those below the k-th key, and of its equals the smallest ids.
+ * n >= k. */
+static void keep_best(ki_top *t, double *kth, int64_t *worst_id)
+{
+    size_t less = 0, equal;
+
+    *kth = select_up(t->v, t->item, t->n, t->k);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->item[i].lo < *kth) swap(&t->item[i], &t->item[less++]);
+    equal = less;
+    for (size_t i = less; i < t->n; i++)
+        if (t->item[i].lo == *kth) swap(&t->item[i], &t->item[equal++]);
+    *worst_id = select_id(t->v, t->item + less, equal - less, t->k - less);
+    t->n = t->k;
 }
 
 /* Decide all and keep the k best. */
 static void cut(ki_top *t)
 {
     decide(t);
-    drop_above(t, 0, t->tau);
+    drop_above(t, t->tau);
     if (t->n < t->k) return;
-    select_best(t->v, BY_KEY, t->item, t->n, t->k);
-    t->n = t->k;
-    t->tau = t->item[0].lo;
-    t->worst_id = ki_view_id(t->v, t->item[0].pos);
-    for (size_t i = 1; i < t->k; i++) {
-        const ki_scored *s = &t->item[i];
-        if (s->lo < t->tau) continue;
-        const int64_t id = ki_view_id(t->v, s->pos);
-        if (s->lo > t->tau || id > t->worst_id) t->worst_id = id;
-        t->tau = s->lo;
-    }
+    keep_best(t, &t->tau, &t->worst_id);
     t->tied = true;
 }
 
@@ -245,6 +318,7 @@ kith_status ki_top_merge(ki_top *into, const ki_top *from)
 {
     kith_status st = KITH_OK;
 
+    if (from->bet < into->bet) into->bet = from->bet;
     if (from->tau < into->tau) {
         into->tau = from->tau;
         into->tied = false;
@@ -256,12 +330,12 @@ out:
 
 void ki_top_finish(ki_top *t)
 {
+    double kth;
+    int64_t worst_id;
+
     ki_top_settle(t);
     decide(t);
-    drop_above(t, 0, t->tau);
-    if (t->n > t->k) {
-        select_best(t->v, BY_KEY, t->item, t->n, t->k);
-        t->n = t->k;
-    }
+    drop_above(t, t->tau);
+    if (t->n > t->k) keep_best(t, &kth, &worst_id);
     sort_by_key(t->v, t->item, t->n);
 }

@@ -14,6 +14,16 @@
 
 #include "rows/exact.h"
 
+/* Ask for a row that lies anywhere, or for its beginning: the processor sees how a long one goes
+ * on. */
+static inline void ki_prefetch_row(const void *row, size_t bytes)
+{
+    enum { LINE = 64, MOST = 1024 };
+
+    for (size_t at = 0; at < bytes && at < MOST; at += LINE)
+        KI_PREFETCH((const unsigned char *)row + at);
+}
+
 /* owns: item. A zeroed one is valid and empty. */
 typedef struct ki_top {
     ki_env *env;
@@ -26,6 +36,7 @@ typedef struct ki_top {
     double tau;
     int64_t worst_id;
     bool tied;
+    double bet;          /* INFINITY: none */
     ki_scored *item; /* [room] */
     size_t n, room, cap; /* room grows to cap; a full collector is cut down */
 } ki_top;
@@ -43,6 +54,20 @@ void ki_top_settle(ki_top *t);
 static inline bool ki_top_ripe(const ki_top *t)
 {
     return t->n >= t->k && t->n - t->k >= (t->k < 16 ? 8 : t->k / 2);
+}
+/* Bets. With `share` of all rows offered, in an order that knows nothing of the query, the rows
+ * that will be the k best are spread: it is very unlikely that among what was offered there are far
+ * more of them than k * share. So the key at a rank somewhat above that is bet to be above the k-th
+ * of all, long before tau comes down to it, and rows above it are left out unseen. In the end the
+ * bet is won, and the answer proven, when k rows lie within the smallest bet ever made; lost, the
+ * query is to be asked again without bets. */
+void ki_top_bet(ki_top *t, double share);
+/* After ki_top_finish. */
+bool ki_top_won(const ki_top *t);
+/* A row that begins above this need not be offered. */
+static inline double ki_top_edge(const ki_top *t)
+{
+    return t->bet < t->tau ? t->bet : t->tau;
 }
 /* Everything that `from` kept. */
 kith_status ki_top_merge(ki_top *into, const ki_top *from);

@@ -410,6 +410,33 @@ static void test_panels_of_floats(void **state)
             }
 }
 
+/* The nearest rows lie where samples are taken, and there are fewer of them than are wanted: all
+ * bets on the k-th distance are lost. Or half of them do, and some are. */
+static void test_bets_that_are_lost(void **state)
+{
+    enum { N = 40 * 4096, D = 2, NQ = 33, K = 30 };
+    static const char *const codecs[] = {"U8", "F32"};
+
+    (void)state;
+    for (size_t c = 0; c < 2; c++)
+        for (size_t near = 20; near <= 40; near += 20)
+            for (uint32_t threads = 1; threads <= 2; threads++) {
+                const ki_ask ask = {.k = K, .limit = (double)INFINITY, .threads = threads};
+                stage s = {.n = N, .nq = NQ, .d = D};
+                s.x = need(N * D * sizeof *s.x);
+                s.q = need(NQ * D * sizeof *s.q);
+                for (size_t i = 0; i < N * D; i++)
+                    s.x[i] = (float)(150 + ki_random_below(7, KI_RNG_TEST, i, 100));
+                for (size_t i = 0; i < near; i++) s.x[i % 40 * 4096 * D] = (float)(i % 20);
+                for (size_t i = 0; i < NQ * D; i++) s.q[i] = (float)(i % 2 ? 200 : i);
+                store_open(&s.store, ki_codec_find(codecs[c]), D, KITH_L2, 0, true, NULL);
+                store_add(&s.store, s.x, N, NULL);
+                must(ki_scratch_create(&s.store.env, &s.scratch));
+                check(&s.store, s.scratch, s.q, NQ, &ask, "bets");
+                stage_close(&s);
+            }
+}
+
 /* Pages of a cursor are the whole order, cut into pieces. */
 static void test_pages(void **state)
 {
@@ -578,6 +605,7 @@ static int all_tests(void)
         cmocka_unit_test(test_many_chunks),
         cmocka_unit_test(test_batch_sizes_and_threads),
         cmocka_unit_test(test_panels_of_floats),
+        cmocka_unit_test(test_bets_that_are_lost),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_equal_rows),
         cmocka_unit_test(test_nothing_to_find),
