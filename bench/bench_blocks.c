@@ -381,11 +381,11 @@ static void make_data(void)
 {
     const size_t largest = (SAMPLE + PANELS * KI_PANEL) * 960;
     const size_t many = (SAMPLE > rows ? SAMPLE : rows) + queries;
-    const size_t bytes = largest > many * 128 ? largest : many * 128;
+    const size_t bytes = largest > many * 128 ? largest : many * 128; // all are multiples of 64
 
-    data[0] = malloc(4 * largest);
-    data[1] = malloc(2 * largest);
-    data[2] = malloc(bytes);
+    data[0] = aligned_alloc(64, 4 * largest); // as rows are stored; astride lines costs up to twice
+    data[1] = aligned_alloc(64, 2 * largest);
+    data[2] = aligned_alloc(64, bytes);
     panels = aligned_alloc(64, ki_panel_bytes(960 * 4) * (PANELS + queries / KI_PANEL + 1));
     terms = aligned_alloc(64, (many + 15) / 16 * 16 * sizeof *terms);
     hits = malloc(CAP * sizeof *hits);

@@ -119,7 +119,7 @@ static void mend(uint8_t *p, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size > 0 ? size : 1);
+    uint8_t *copy = calloc(1, size > 0 ? size : 1);
 
     if (copy == NULL) return 0;
     if (size > 0) memcpy(copy, data, size);

@@ -42,8 +42,7 @@ typedef struct scratch {
     alignas(64) unsigned char sums[2][4 * TILE], copy[4 * TILE];
 } scratch;
 
-/* ---- the test
- * ---------------------------------------------------------------------------------------- */
+/* ---- the test -------------------------------------------------------------------------------- */
 
 /* Tile i of a step: its first row, its first lane. */
 KI_INLINE size_t tile_row(size_t i, size_t lanes)
@@ -118,8 +117,7 @@ KI_INLINE size_t test_emit(how h, const test *t, const ki_block *job, size_t row
     return hits;
 }
 
-/* ---- products
- * ---------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* All 8 tiles are whole. Static, because compilers do not see how much of it ldtilecfg reads. */
 static const struct {
@@ -215,8 +213,7 @@ KI_INLINE void store_sums(unsigned char *sums)
     _tile_stored(3, sums + 3 * TILE, PIECE);
 }
 
-/* ---- steps
- * -------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* Up to 64 bytes of each row from x on, zeros behind them. */
 KI_INLINE void copy_piece(const unsigned char *x, size_t stride, size_t rows, size_t bytes,
