@@ -1,8 +1,15 @@
 #!/usr/bin/python3
-"""tools/readkith.py FILE [--extract TYPE[.PART] OUT]: a .kith file, read by the text of
-docs/FORMAT.md alone, with none of kith's code: every checksum is compared, every byte accounted
-for. Lists the sections; or writes one to OUT ("-" is stdout). Status 1 and a sentence for a file
-that is not right.
+"""tools/readkith.py FILE: a .kith file, read by the text of docs/FORMAT.md alone, with none of
+kith's code: every checksum is compared, every byte accounted for, and what the sections say of the
+rows is held against each other (tools/readkith_rows.py, with numpy). Status 1 and a sentence for a
+file that is not right.
+
+    readkith.py FILE                        lists the sections, sums up the rows
+    readkith.py FILE --rows                 one row a line: id, label ("-" for none), "live" or
+                                            "removed", values
+    readkith.py FILE --export NAME          live rows: NAME.npy, NAME_ids.npy and, where there are
+                                            any, NAME_labels.txt (an empty line: no label)
+    readkith.py FILE --extract TYPE[.PART] OUT    the bytes of one section ("-" is stdout)
 """
 import argparse
 import struct
@@ -117,18 +124,38 @@ def show(file):
         print(f"{s.name:4}.{s.part}  at {s.at:>10}  bytes {s.length:>10}  {kind}")
 
 
+def rows_of(file, needed):
+    """None where numpy is missing and the rows are not needed."""
+    try:
+        import readkith_rows  # which imports this module: numpy is for rows only
+    except ImportError:
+        check(not needed, "reading rows needs numpy (Debian: python3-numpy)")
+        return None
+    return readkith_rows.Rows({s.name: s.data for s in file.sections if s.part == 0})
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Check and list a .kith file.")
+    parser = argparse.ArgumentParser(description="Check and read a .kith file.")
     parser.add_argument("file")
-    parser.add_argument("--extract", nargs=2, metavar=("TYPE", "OUT"))
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--rows", action="store_true", help="one row a line")
+    what.add_argument("--export", metavar="NAME",
+                      help="NAME.npy, NAME_ids.npy, NAME_labels.txt of the live rows")
+    what.add_argument("--extract", nargs=2, metavar=("TYPE", "OUT"), help="bytes of a section")
     arguments = parser.parse_args()
     try:
         with open(arguments.file, "rb") as stream:
             file = File(stream.read())
+        rows = rows_of(file, arguments.rows or arguments.export)
         if arguments.extract:
             extract(file, *arguments.extract)
+        elif arguments.export:
+            rows.export(arguments.export)
+        elif arguments.rows:
+            rows.show()
         else:
             show(file)
+            print(rows.summary() if rows else "rows: not looked at, which needs numpy")
     except (ValueError, OSError) as error:
         sys.exit(f"{arguments.file}: {error}")
 

@@ -1,14 +1,11 @@
-#!/usr/bin/python3
-"""tools/readkith_rows.py FILE: the rows of a .kith file, read by the text of docs/FORMAT.md
-("Sections of rows") alone, with numpy and none of kith's code. Prints one row a line: id, label
-("-" for none), "removed" or "live", values.
+"""tools/readkith_rows.py: the rows of a .kith file, read by the text of docs/FORMAT.md ("Sections
+of rows") alone, with numpy and none of kith's code. The command is tools/readkith.py.
 
-As a module: rows = Rows(sections), sections = {"CODE": bytes-like, …} of part 0; then rows.ids,
-rows.values, rows.labels, rows.removed. Everything is looked at; whatever disagrees raises
+rows = Rows(sections), sections = {"CODE": bytes-like, …} of part 0; then rows.ids, rows.values,
+rows.labels, rows.removed, by position. Everything is looked at; whatever disagrees raises
 ValueError with the section's name.
 """
 import struct
-import sys
 
 import numpy as np
 
@@ -149,26 +146,29 @@ class Rows:
         half = (steps * steps).sum(axis=1) / 2
         check(np.allclose(half_norm, half, rtol=1e-6, atol=1e-37), "STRM", f"chunk {chunk}")
 
+    def summary(self):
+        return (f"rows: {self.n}, {self.live} live, {self.labelled} with a label, {self.d} "
+                f"components, {self.codec}, {self.metric}")
+
+    def show(self):
+        for i in range(self.n):
+            state = "removed" if self.removed[i] else "live"
+            values = " ".join(f"{v:.9g}" for v in self.values[i].astype(np.float64))
+            print(self.ids[i], self.labels[i] or "-", state, values, sep="\t")
+
+    def export(self, name):
+        live = ~self.removed
+        labels = [label or "" for label, keep in zip(self.labels, live) if keep]
+        if any("\n" in label for label in labels):
+            raise ValueError("a label has more than one line: a text file cannot hold it")
+        np.save(f"{name}.npy", self.values[live])
+        np.save(f"{name}_ids.npy", self.ids[live])
+        if self.labelled:
+            with open(f"{name}_labels.txt", "w", encoding="utf-8", newline="\n") as out:
+                out.writelines(f"{label}\n" for label in labels)
+
 
 def read(path):
     with open(path, "rb") as stream:
         file = readkith.File(stream.read())
     return Rows({s.name: s.data for s in file.sections if s.part == 0})
-
-
-def main():
-    try:
-        rows = read(sys.argv[1])
-    except IndexError:
-        sys.exit(__doc__.split(":")[0])
-    except (ValueError, OSError) as error:
-        sys.exit(f"{sys.argv[1]}: {error}")
-    print(f"{rows.n} rows, {rows.live} live, {rows.d} components, {rows.codec}, {rows.metric}")
-    for i in range(rows.n):
-        state = "removed" if rows.removed[i] else "live"
-        values = " ".join(f"{v:.9g}" for v in rows.values[i].astype(np.float64))
-        print(rows.ids[i], rows.labels[i] or "-", state, values, sep="\t")
-
-
-if __name__ == "__main__":
-    main()

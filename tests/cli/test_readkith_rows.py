@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The rows of our files as an independent reader sees them (tools/readkith_rows.py, written from
-docs/FORMAT.md): of the golden files, and of what the command builds and changes."""
+docs/FORMAT.md): of the golden files, of what the command builds and changes, and as
+tools/readkith.py exports them."""
 import glob
 import os
 import subprocess
@@ -66,9 +67,69 @@ def what_is_removed_is_read(folder):
     assert rows.labels[3] is None and rows.labels[4] == "l4" and rows.next_id == 120
 
 
+def reader(*words):
+    return subprocess.run([sys.executable, os.path.join(SOURCE, "tools/readkith.py"), *words],
+                          capture_output=True, text=True)
+
+
+def exported(folder, path):
+    """What readkith.py --export writes: vectors, ids, labels (None without a file of labels)."""
+    name = f"{folder}/out"
+    run = reader(path, "--export", name)
+    assert run.returncode == 0 and not run.stdout, run
+    text = None
+    if os.path.exists(f"{name}_labels.txt"):
+        with open(f"{name}_labels.txt", encoding="utf-8") as file:
+            text = file.read().split("\n")[:-1]
+        os.remove(f"{name}_labels.txt")
+    return np.load(f"{name}.npy"), np.load(f"{name}_ids.npy"), text
+
+
+def what_is_exported_is_what_was_built(folder):
+    """Every codec that the command chooses by itself, with and without labels and removed rows."""
+    draw = np.random.default_rng(2)
+    n, d = 1100, 13
+    inputs = {"F32": (draw.normal(size=(n, d)).astype(np.float32), "l2"),
+              "U8": (draw.integers(0, 256, (n, d)).astype(np.float32), "cosine"),
+              "Bits": (draw.integers(0, 2, (n, d)).astype(bool), "hamming")}
+    ids = np.sort(draw.permutation(9 * n)[:n]).astype(np.int64)
+    texts = [f"ü{i % 300}" if i % 3 else "" for i in range(n)]
+    np.save(f"{folder}/ids.npy", ids)
+    with open(f"{folder}/labels.txt", "w", encoding="utf-8") as out:
+        out.writelines(f"{text}\n" for text in texts)
+    for codec, (values, metric) in inputs.items():
+        np.save(f"{folder}/x.npy", values)
+        for labels in (None, texts):
+            options = ["--labels", f"{folder}/labels.txt"] if labels else []
+            path = f"{folder}/{codec}.kith"
+            kith("build", f"{folder}/x.npy", "-o", path, "--metric", metric, "--ids",
+                 f"{folder}/ids.npy", *options)
+            for gone in ([], [0, 7, 8, n - 1]):
+                if gone:
+                    kith("remove", path, ",".join(str(ids[i]) for i in gone))
+                assert read(path).codec == codec
+                got, got_ids, got_labels = exported(folder, path)
+                assert np.array_equal(got, np.delete(values, gone, axis=0)), (codec, gone)
+                assert np.array_equal(got_ids, np.delete(ids, gone)), (codec, gone)
+                want = labels and [text for i, text in enumerate(labels) if i not in gone]
+                assert got_labels == want, (codec, gone)
+
+
+def the_command_shows_rows(folder):
+    path = build(folder, np.float32([[0.5, 2], [3, 4], [5, 6]]), np.int64([7, 5, 6]), "xyz")
+    kith("remove", path, "5")
+    run = reader(path, "--rows")
+    assert run.returncode == 0
+    assert run.stdout == "7\tx\tlive\t0.5 2\n5\t-\tremoved\t3 4\n6\tz\tlive\t5 6\n", run.stdout
+    run = reader(path)
+    assert "rows: 3, 2 live, 2 with a label, 2 components, F32, l2\n" in run.stdout, run.stdout
+
+
 def main():
     golden_files_are_read()
     with tempfile.TemporaryDirectory() as folder:
+        what_is_exported_is_what_was_built(folder)
+        the_command_shows_rows(folder)
         what_is_built_is_read(folder)
         what_is_removed_is_read(folder)
 
