@@ -35,8 +35,8 @@ enum {
     CAP = 1 << 16
 };
 
-static const char *const op_names[KI_BLOCK_OPS] = {"DOT_U8", "DOT_I8",   "DOT_F32", "L2_F32",
-                                                   "L1_F32", "DOT_BF16", "HAMMING", "ANDS"};
+static const char *const op_names[KI_BLOCK_OPS] = {
+    "DOT_U8", "DOT_I8", "DOT_I7", "DOT_F32", "L2_F32", "L1_F32", "DOT_BF16", "HAMMING", "ANDS"};
 
 static uint8_t *data[3], *panels; // rows: floats, bfloat16, bytes
 static float *terms; // b of each row
@@ -153,6 +153,7 @@ static unsigned kind_of(ki_block_op op)
     case KI_BLOCK_ANDS: return BITS;
     case KI_BLOCK_DOT_U8:
     case KI_BLOCK_DOT_I8:
+    case KI_BLOCK_DOT_I7:
     case KI_BLOCK_OPS: break;
     }
     return BYTES;
@@ -233,6 +234,9 @@ static void pack_panels(const thing *t)
         ki_pack_panel(data_of(t) + (SAMPLE + q) * row, row,
                       t->nq - q < KI_PANEL ? t->nq - q : KI_PANEL, row,
                       panels + q / KI_PANEL * panel_bytes(t));
+    if (t->op == KI_BLOCK_DOT_I7) // queries of -64…64
+        for (size_t i = 0; i < panel_bytes(t) * ((t->nq + KI_PANEL - 1) / KI_PANEL); i++)
+            panels[i] = (uint8_t)((int8_t)panels[i] / 2);
 }
 
 /* Rows first…first + n against all panels. best: NULL, or each query's two best scores. */

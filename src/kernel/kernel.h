@@ -72,9 +72,11 @@ enum { KI_PANEL = 32, KI_LANES = 16 }; /* queries of a panel; of each of its hal
  *     !(a[row] * C - b[row] < thr[query])       (so a NaN is kept)
  * in float arithmetic rounded at most once an operation: C from int32 to float (exactly rounded),
  * times a, minus b. Callers widen thr by what that can lose. */
+enum { KI_SHORT = 64 };
 typedef enum ki_block_op {
     KI_BLOCK_DOT_U8,  /* int32 sum of u8 row x s8 query  */
     KI_BLOCK_DOT_I8,  /* int32 sum of i8 row x s8 query  */
+    KI_BLOCK_DOT_I7,  /* the same with queries of -KI_SHORT…KI_SHORT: faster on some ISAs */
     KI_BLOCK_DOT_F32, /* float sum of f32 row x f32 query;
                          |err| <= (d+4) 2^-24 sum|terms| + d 2^-149 */
     KI_BLOCK_L2_F32,  /* float sum (q-x)^2, f32          */
@@ -127,6 +129,7 @@ typedef struct ki_kernels {
     ki_scan *scan[KI_OPS][KI_TYPES];
     ki_gather *gather[KI_OPS][KI_TYPES];
     ki_block_fn *block[KI_BLOCK_OPS];
+    ki_block_op code_op; /* DOT_I8, or DOT_I7 where it is much faster: for scan codes */
     void (*f32_from_f16)(const void *src, size_t n, float *out);
     void (*f32_from_bf16)(const void *src, size_t n, float *out);
     void (*f16_from_f32)(const void *src, size_t n, void *out);  /* nearest even; overflow = inf */

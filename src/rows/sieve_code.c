@@ -1,4 +1,5 @@
-/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits, a row passes unless
+/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits (7 where
+ * kernels are much faster with those), a row passes unless
  * it is out by the proof in scancode.c. The codes are made signed on the way into the cache, so
  * that the sum is <w,v> and queries need no correction by row.
  *
@@ -27,6 +28,7 @@ static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
     const size_t d = v->d;
     int8_t *to = b->queries;
     int16_t *w = (int16_t *)(void *)((unsigned char *)b->queries + (KI_PANEL * d + 63) / 64 * 64);
+    const double levels = ki_kernels_get()->code_op == KI_BLOCK_DOT_I7 ? KI_SHORT : 127.0;
     double most[KI_PANEL], all = 0.0;
 
     for (size_t i = 0; i < panel->nq; i++) {
@@ -36,9 +38,9 @@ static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
     for (size_t i = 0; i < KI_PANEL; i++) panel->thr[i] = INFINITY;
     panel->error = NAN; // no thresholds yet
     for (size_t i = 0; i < panel->nq; i++) {
-        const float unit = ki_scan_unit(v->metric == KITH_L2 ? all : most[i], 127.0);
+        const float unit = ki_scan_unit(v->metric == KITH_L2 ? all : most[i], levels);
         ki_scan_quantise(v->metric, b->part->prepared[panel->query[i]].q, d, chunk->centre, most[i],
-                         127.0, unit, w, &panel->lane[i].terms);
+                         levels, unit, w, &panel->lane[i].terms);
         for (size_t j = 0; j < d; j++) to[i * d + j] = (int8_t)w[j];
     }
     ki_pack_panel(to, d, panel->nq, d, panel->packed);
@@ -168,7 +170,7 @@ static ki_block_op op(const ki_batch *b, const ki_panel *panel)
 {
     (void)b;
     (void)panel;
-    return KI_BLOCK_DOT_I8;
+    return ki_kernels_get()->code_op;
 }
 
 /* Hits that the error of their own row does not rule out move to the front. */

@@ -68,8 +68,8 @@ static void *at_end(int room, size_t len)
 /* ---- operations --------------------------------------------------------------------------------
  */
 
-static const char *const op_names[KI_BLOCK_OPS] = {"DOT_U8", "DOT_I8",   "DOT_F32", "L2_F32",
-                                                   "L1_F32", "DOT_BF16", "HAMMING", "ANDS"};
+static const char *const op_names[KI_BLOCK_OPS] = {
+    "DOT_U8", "DOT_I8", "DOT_I7", "DOT_F32", "L2_F32", "L1_F32", "DOT_BF16", "HAMMING", "ANDS"};
 
 static int is_float(ki_block_op op)
 {
@@ -88,6 +88,7 @@ static size_t bytes_of(ki_block_op op, size_t d)
     case KI_BLOCK_ANDS: return (d + 7) / 8;
     case KI_BLOCK_DOT_U8:
     case KI_BLOCK_DOT_I8:
+    case KI_BLOCK_DOT_I7:
     case KI_BLOCK_OPS: break;
     }
     return d;
@@ -117,7 +118,7 @@ static int64_t int_sum(ki_block_op op, const uint8_t *x, const uint8_t *q, size_
 
     if (op == KI_BLOCK_DOT_U8)
         for (size_t i = 0; i < d; i++) sum += x[i] * (int8_t)q[i];
-    else if (op == KI_BLOCK_DOT_I8)
+    else if (op == KI_BLOCK_DOT_I8 || op == KI_BLOCK_DOT_I7)
         for (size_t i = 0; i < d; i++) sum += (int8_t)x[i] * (int8_t)q[i];
     else
         for (size_t i = 0; i < d; i++) {
@@ -218,6 +219,13 @@ static float score_of(const shape *s, float sum, size_t row)
     return v;
 }
 
+static uint8_t shortened(uint8_t q)
+{
+    const int v = (int8_t)q;
+
+    return (uint8_t)(v > KI_SHORT ? KI_SHORT : v < -KI_SHORT ? -KI_SHORT : v);
+}
+
 static const uint8_t *make_case(const shape *s)
 {
     const size_t bytes = bytes_of(s->op, s->d), stride = bytes + s->pad;
@@ -236,6 +244,8 @@ static const uint8_t *make_case(const shape *s)
         b[i] = uniform() * (is_float(s->op) ? 4.0f : 100.0f * (float)s->d);
     }
     for (size_t j = 0; j < s->nq; j++) fill_row(s, queries + j * bytes);
+    if (s->op == KI_BLOCK_DOT_I7)
+        for (size_t i = 0; i < s->nq * bytes; i++) queries[i] = shortened(queries[i]);
     memset(panel, 0xff, ki_panel_bytes(bytes));
     ki_pack_panel(queries, bytes, s->nq, bytes, panel);
     for (size_t j = 0; j < KI_PANEL; j++) thr[j] = INFINITY;
@@ -421,15 +431,16 @@ static void extreme_components(void **state)
 /* The longest rows whose sums kernel.h promises to hold. */
 static void longest_rows(void **state)
 {
-    static const ki_block_op ops[] = {KI_BLOCK_DOT_U8, KI_BLOCK_DOT_I8};
-    static const uint8_t rows[] = {255, 128}, query[] = {128, 128};
+    static const ki_block_op ops[] = {KI_BLOCK_DOT_U8, KI_BLOCK_DOT_I8, KI_BLOCK_DOT_I7};
+    static const uint8_t rows[] = {255, 128, 127}, query[] = {128, 128, (uint8_t)-KI_SHORT};
+    static const int32_t product[] = {-32640, 16384, -8128};
     uint8_t *const one = malloc(KITH_MAX_DIM);
     const ki_isa *isa;
 
     (void)state;
     assert_non_null(one);
     panel = at_end(PANEL, ki_panel_bytes(KITH_MAX_DIM));
-    for (size_t o = 0; o < 2; o++) {
+    for (size_t o = 0; o < 3; o++) {
         memset(one, query[o], KITH_MAX_DIM);
         ki_pack_panel(one, 0, KI_PANEL, KITH_MAX_DIM, panel);
         memset(rooms[ROWS], rows[o], ROOM);
@@ -446,7 +457,7 @@ static void longest_rows(void **state)
             got = k.block[ops[o]](&job);
             assert_int_equal(got, 35 * KI_PANEL);
             for (size_t h = 0; h < got; h++)
-                if (hits[h].c.i != (o ? 16384 : -32640) * (int32_t)KITH_MAX_DIM)
+                if (hits[h].c.i != product[o] * (int32_t)KITH_MAX_DIM)
                     fail_msg("%s %s: sum %d", isa->name, op_names[ops[o]], (int)hits[h].c.i);
         }
     }

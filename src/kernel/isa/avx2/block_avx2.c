@@ -124,6 +124,11 @@ KI_INLINE bv_i bv_dot16(bv_i sum, bv_i a, bv_i b)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
 }
 
+KI_INLINE bv_i bv_dot_short(bv_i sum, bv_i x, bv_i q)
+{
+    return bv_dot16(sum, _mm256_maddubs_epi16(x, q), _mm256_set1_epi16(1));
+}
+
 KI_INLINE bv_f bv_even_bf16(bv_i v)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
@@ -164,9 +169,11 @@ KI_INLINE bv_i bv_count(bv_i v)
 }
 
 #include "kernel/block_ops.kern.h"
+#include "kernel/block_short.kern.h"
 #include "kernel/isa/isa.h"
 
 void ki_fill_block_avx2(ki_kernels *k)
 {
     block_fill(k);
+    short_fill(k);
 }

@@ -57,4 +57,6 @@ void ki_fill_block_neondot(ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;
+    k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
+    k->code_op = KI_BLOCK_DOT_I8;
 }
