@@ -29,16 +29,24 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #define CODE_MAX 127.0
 #define LONGEST 0x1p100 /* half_norm beyond that is not used */
 #define U 0x1p-24
 #define LOST_TO_UNDERFLOW 0x1p-100
 
+#define ROUNDS 0x1.8p52 /* + |v| < 2^51 rounds v to the nearest integer, ties to even */
+
 enum {
     STEP = 32,   /* rows that the filter looks at together */
-    ABREAST = 4  /* sums of a query's terms: additions wait for one another */
+    ABREAST = 4, /* sums of a query's terms: additions wait for one another */
+    GROUP = 4    /* rows coded together, for the same reason */
 };
+
+/* Components coded at a time, and compared for the largest: fixed numbers, so that compilers make
+ * vectors of the loops. */
+enum { STRIP = 32, LANES = 8 };
 
 bool ki_scancode_applies(const ki_codec *c, kith_metric m)
 {
@@ -86,10 +94,9 @@ static double shifted(const float *row, const float *centre, double factor, size
     return (double)row[j] * factor - (double)centre[j];
 }
 
-/* Nearest integer, ties to even, for |v| < 2^51: the addition rounds. */
 static double nearest(double v)
 {
-    return (v + 0x1.8p52) - 0x1.8p52;
+    return (v + ROUNDS) - ROUNDS;
 }
 
 /* The error that covers a computed residual: of its square, of max|y'| and of |y| (COSINE: 1). */
@@ -101,47 +108,145 @@ static double covered(kith_metric m, size_t d, double residual2, double most)
     return sqrt(residual2) * (1.0 + lost) + lost * lengths;
 }
 
-static void encode_row(kith_metric m, const float *row, size_t d, const float *centre,
-                       uint8_t *code, float *scale, float *error, float *half_norm)
-{
-    const double factor = row_factor(m, row, d);
-    double most = 0.0, inverse = 0.0, s, residual2 = 0.0, norm2 = 0.0;
+/* A row under way. */
+typedef struct coding {
+    const float *row;
+    double factor, most, scale, inverse, residual2, norm2;
+} coding;
 
-    for (size_t j = 0; j < d; j++) {
-        const double y = fabs(shifted(row, centre, factor, j));
-        if (y > most) most = y;
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double most_of(const float *row, const float *centre, double factor, size_t d)
+{
+    double most[LANES] = {0.0};
+    size_t j = 0;
+
+    for (; d - j >= LANES; j += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            most[k] = larger(fabs(shifted(row + j, centre + j, factor, k)), most[k]);
+    for (; j < d; j++) most[0] = larger(fabs(shifted(row, centre, factor, j)), most[0]);
+    for (size_t k = 1; k < LANES; k++) most[0] = larger(most[k], most[0]);
+    return most[0];
+}
+
+/* Components of a row from `at` on: their v, and what each misses by, squared. |y| is at most
+ * 127 (1 + 2^-23) scales, so that no v is out of -127…127. The lowest bits of the rounding sum are
+ * those of v as an integer. */
+KI_INLINE void code_strip(const coding *g, size_t at, const float *centre, size_t n, int16_t *v,
+                          double *missed2)
+{
+    const double factor = g->factor, scale = g->scale, inverse = g->inverse;
+
+    for (size_t j = 0; j < n; j++) {
+        const double y = shifted(g->row + at, centre + at, factor, j), sum = y * inverse + ROUNDS;
+        const double r = y - scale * (sum - ROUNDS);
+        uint64_t bits;
+
+        memcpy(&bits, &sum, sizeof bits);
+        v[j] = (int16_t)bits;
+        missed2[j] = r * r;
     }
-    *scale = (float)(most / CODE_MAX);
-    if (*scale < FLT_MIN) *scale = 0.0f; // denormals are too coarse a unit to count in
-    s = (double)*scale;
-    if (s > 0.0) inverse = 1.0 / s;
-    for (size_t j = 0; j < d; j++) {
-        const double y = shifted(row, centre, factor, j);
-        double v = nearest(y * inverse), r;
-        v = v > CODE_MAX ? CODE_MAX : v < -CODE_MAX ? -CODE_MAX : v;
-        r = y - s * v;
-        residual2 += r * r;
-        norm2 += v * v;
-        code[j] = (uint8_t)(int)(v + 128.0);
+}
+
+KI_INLINE int32_t keep_strip(const int16_t *v, size_t n, uint8_t *codes)
+{
+    uint8_t code[STRIP];
+    int32_t norm2 = 0;
+
+    for (size_t j = 0; j < n; j++) norm2 += v[j] * v[j];
+    for (size_t j = 0; j < n; j++) code[j] = (uint8_t)(v[j] + 128);
+    memcpy(codes, code, n);
+    return norm2;
+}
+
+/* The residuals of GROUP rows, each in index order: four sums that need not wait for one another. */
+static void add_up(double missed2[GROUP][STRIP], size_t n, coding *g)
+{
+    double a = g[0].residual2, b = g[1].residual2, c = g[2].residual2, d = g[3].residual2;
+
+    for (size_t j = 0; j < n; j++) {
+        a += missed2[0][j];
+        b += missed2[1][j];
+        c += missed2[2][j];
+        d += missed2[3][j];
     }
-    if (0.5 * s * s * norm2 > LONGEST) { // v = 0: the residual is the row
-        residual2 = 0.0;
-        for (size_t j = 0; j < d; j++) {
-            const double y = shifted(row, centre, factor, j);
-            residual2 += y * y;
-            code[j] = 128;
+    g[0].residual2 = a;
+    g[1].residual2 = b;
+    g[2].residual2 = c;
+    g[3].residual2 = d;
+}
+
+static void code_group(coding *g, size_t n, size_t d, const float *centre,
+                       double missed2[GROUP][STRIP], uint8_t *codes)
+{
+    int16_t v[STRIP];
+
+    for (size_t at = 0; at < d; at += STRIP) {
+        const size_t left = d - at;
+
+        for (size_t i = 0; i < n; i++) {
+            uint8_t *to = codes + i * d + at;
+
+            if (left >= STRIP) {
+                code_strip(&g[i], at, centre, STRIP, v, missed2[i]);
+                g[i].norm2 += keep_strip(v, STRIP, to);
+            } else {
+                code_strip(&g[i], at, centre, left, v, missed2[i]);
+                g[i].norm2 += keep_strip(v, left, to);
+            }
         }
-        norm2 = 0.0;
+        add_up(missed2, left < STRIP ? left : STRIP, g);
     }
-    *half_norm = (float)(0.5 * s * s * norm2);
-    *error = float_up(covered(m, d, residual2, most));
+}
+
+/* A row that is too long for float arithmetic: v = 0, the residual is the row. */
+static void give_up(coding *g, size_t d, const float *centre, uint8_t *code)
+{
+    g->residual2 = 0.0;
+    for (size_t j = 0; j < d; j++) {
+        const double y = shifted(g->row, centre, g->factor, j);
+        g->residual2 += y * y;
+    }
+    g->norm2 = 0.0;
+    memset(code, 128, d);
+}
+
+static coding begin(kith_metric m, const float *row, size_t d, const float *centre)
+{
+    coding g = {.row = row, .factor = row_factor(m, row, d)};
+    float scale;
+
+    g.most = most_of(row, centre, g.factor, d);
+    scale = (float)(g.most / CODE_MAX);
+    if (scale < FLT_MIN) return g; // denormals are too coarse a unit to count in
+    g.scale = (double)scale;
+    g.inverse = 1.0 / g.scale;
+    return g;
 }
 
 void ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d, const float *centre,
                         uint8_t *codes, float *scale, float *error, float *half_norm)
 {
-    for (size_t i = 0; i < n; i++)
-        encode_row(m, rows + i * d, d, centre, codes + i * d, &scale[i], &error[i], &half_norm[i]);
+    double missed2[GROUP][STRIP] = {{0.0}};
+    coding g[GROUP] = {{0}};
+
+    for (size_t at = 0; at < n; at += GROUP) {
+        const size_t some = n - at < GROUP ? n - at : GROUP;
+
+        for (size_t i = 0; i < some; i++) g[i] = begin(m, rows + (at + i) * d, d, centre);
+        code_group(g, some, d, centre, missed2, codes + at * d);
+        for (size_t i = 0; i < some; i++) {
+            const double half = 0.5 * g[i].scale * g[i].scale;
+
+            if (half * g[i].norm2 > LONGEST) give_up(&g[i], d, centre, codes + (at + i) * d);
+            scale[at + i] = (float)g[i].scale;
+            half_norm[at + i] = (float)(half * g[i].norm2);
+            error[at + i] = float_up(covered(m, d, g[i].residual2, g[i].most));
+        }
+    }
 }
 
 bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *centre,

@@ -202,6 +202,50 @@ static void test_same_bytes_row_by_row(void **state)
     }
 }
 
+/* The bytes by the definition, one component after the other; the error is the least that holds. */
+static void check_bytes(const bench *b, size_t i)
+{
+    const float *x = b->x + i * b->d;
+    double length2 = 0, factor = 1, most = 0, norm2 = 0, s;
+
+    for (size_t j = 0; j < b->d; j++) length2 += (double)x[j] * (double)x[j];
+    if (b->metric == KITH_COSINE) factor = length2 > 0 ? 1 / sqrt(length2) : 0;
+    for (size_t j = 0; j < b->d; j++)
+        most = fmax(most, fabs((double)x[j] * factor - (double)b->centre[j]));
+    s = (double)(float)(most / 127);
+    if (s < (double)FLT_MIN) s = 0;
+    if ((double)b->scale[i] != s) complain(b, "another scale", 0, i);
+    for (size_t j = 0; j < b->d; j++) {
+        const double y = (double)x[j] * factor - (double)b->centre[j];
+        const double v = s > 0 ? nearbyint(y * (1 / s)) : 0;
+        const uint8_t code = (uint8_t)(int)(b->half_norm[i] > 0 ? v + 128 : 128);
+
+        norm2 += v * v;
+        if (b->codes[i * b->d + j] != code) complain(b, "another code", 0, i);
+    }
+    norm2 *= 0.5 * s * s;
+    if (norm2 > 0x1p100) norm2 = 0; // too long for a code
+    if (b->half_norm[i] != (float)norm2) complain(b, "another half_norm", 0, i);
+    if (!holds(b, i)) complain(b, "too small an error", 0, i);
+    b->error[i] = nextafterf(b->error[i], -1);
+    if (holds(b, i)) complain(b, "too large an error", 0, i);
+}
+
+static void test_bytes_by_definition(void **state)
+{
+    static const size_t dims[] = {1, 15, 16, 17, 31, 32, 33, 130};
+
+    (void)state;
+    for (size_t m = 0; m < 3; m++)
+        for (size_t k = 0; k < sizeof dims / sizeof *dims; k++)
+            for (hard_kind kind = HARD_RANDOM; kind < HARD_KINDS; kind++) {
+                static bench b;
+                set_up(&b, metrics[m], dims[k], kind);
+                for (size_t i = 0; i < ROWS; i++) check_bytes(&b, i);
+                tear_down(&b);
+            }
+}
+
 static void test_lies_are_seen(void **state)
 {
     enum { D = 24 };
@@ -241,6 +285,7 @@ static int all_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_same_bytes_row_by_row),
+        cmocka_unit_test(test_bytes_by_definition),
         cmocka_unit_test(test_lies_are_seen),
         cmocka_unit_test(test_where_it_applies),
     };
