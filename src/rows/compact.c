@@ -134,6 +134,12 @@ out:
     return st;
 }
 
+/* Nothing to win: no row was removed, no label replaced, and rows are kept as they would be. */
+static bool is_compact(const ki_view *v, const ki_codec *codec)
+{
+    return codec == v->codec && v->live == v->n && v->own->labels.entries <= v->n;
+}
+
 /* Into a new view; what the old one put into memory that it shares with base is taken back. */
 kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p)
 {
@@ -144,6 +150,7 @@ kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p)
     ki_view *fresh = NULL;
 
     KI_TRY(choose(old, threads, p, &codec));
+    if (is_compact(old, codec)) goto out;
     KI_TRY(ki_view_create(old->own->env, codec, old->d, old->metric, old->arg, &fresh));
     fresh->version = old->version;
     fresh->generation = old->generation + 1;

@@ -102,7 +102,8 @@ kith_status ki_change_put(ki_change *c, ki_put how, kith_rows x, const int64_t *
                           const char *const *labels, uint32_t threads, ki_progress *p);
 kith_status ki_change_remove(ki_change *c, int64_t id, bool *removed);
 kith_status ki_change_label(ki_change *c, int64_t id, const char *text);
-/* Replace everything by the live rows in order, storage chosen anew, scan code anew. */
+/* Replace everything by the live rows in order, storage chosen anew, scan code anew; where that
+ * would give back nothing, all stays, positions too. */
 kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p);
 /* Append all live rows of another store's view, with ids and labels. */
 kith_status ki_change_merge(ki_change *c, const ki_view *from, uint32_t threads, ki_progress *p);

@@ -294,6 +294,54 @@ static void batches_do_not_matter(void **state)
     memory_blob_deinit(&first);
 }
 
+/* Whether compact moves rows; if not, all must stay as it was. */
+static bool is_poured(stage *s)
+{
+    memory_blob before, after;
+    uint64_t generation;
+    ki_change *c;
+    bool poured;
+
+    save(s, &before);
+    must(ki_change_begin(s->rows, &c));
+    generation = ki_change_view(c)->generation;
+    must(ki_change_compact(c, 2, NULL));
+    poured = ki_change_view(c)->generation != generation;
+    ki_change_commit(c);
+    save(s, &after);
+    if (!poured) assert_same(&before, &after);
+    memory_blob_deinit(&before);
+    memory_blob_deinit(&after);
+    return poured;
+}
+
+static void compact_moves_nothing_in_vain(void **state)
+{
+    static const char *const codecs[] = {NULL, "F32", "U8"};
+    ki_change *c;
+    bool removed;
+
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        stage s;
+        start(&s, codecs[k], KITH_L2);
+        assert_false(is_poured(&s)); // no rows
+        must(put(&s, KI_PUT_ADD, floats(0, 1500), ids, labels));
+        assert_false(is_poured(&s));
+        must(ki_change_begin(s.rows, &c));
+        must(ki_change_remove(c, 30, &removed));
+        ki_change_commit(c);
+        assert_true(is_poured(&s));
+        assert_false(is_poured(&s));
+        must(ki_change_begin(s.rows, &c)); // replaced labels take room, too
+        for (size_t i = 0; i < 1500; i++) must(ki_change_label(c, 3, i % 2 ? "odd" : "even"));
+        ki_change_commit(c);
+        assert_true(is_poured(&s));
+        assert_false(is_poured(&s));
+        stop(&s);
+    }
+}
+
 static void snapshots_can_run_out(void **state)
 {
     static const ki_view *view[1100];
@@ -453,6 +501,7 @@ int main(void)
         cmocka_unit_test(rows_that_cannot_be),
         cmocka_unit_test(an_adaptive_store_widens),
         cmocka_unit_test(batches_do_not_matter),
+        cmocka_unit_test(compact_moves_nothing_in_vain),
         cmocka_unit_test(snapshots_can_run_out),
         cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(every_poll_cancels),
