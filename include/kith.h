@@ -354,8 +354,10 @@ typedef enum kith_join { KITH_AND = 1, KITH_OR = 2, KITH_NOT = 3 } kith_join;
 /* a AND b, a OR b, NOT a (b NULL). The new filter shares a and b: free them in any order. */
 KITH_API kith_status kith_filter_join(kith_join op, const kith_filter *a, const kith_filter *b,
                                       kith_filter **out);
-/* The filter as a bitmap of ix's rows as they are now, to be used in many searches of ix. Rows
- * added later do not pass. */
+/* The ids that pass f and are stored now, as a bitmap of ix's rows, to be used in many searches of
+ * ix (BAD_ARG with another index). They pass as long as they are stored, their rows replaced or the
+ * index compacted or not; ids that come later do not. Nothing of f is kept: it may be freed, and so
+ * may what it borrows. */
 KITH_API kith_status kith_filter_bind(const kith_index *ix, const kith_filter *f,
                                       kith_filter **out);
 KITH_API void kith_filter_free(kith_filter *f);

@@ -135,8 +135,34 @@ out:
     return st;
 }
 
-/* The words go into memory of the filter's own, because it may live longer than r. What is bound
- * twice keeps its first source, so that bindings do not pile up. */
+/* The ids of a mask's rows as a filter. Where ids are consecutive the words say them, too; they are
+ * borrowed: both nodes are freed together. */
+static kith_status name_ids(const ki_view *v, const ki_mask *m, kith_filter **out)
+{
+    kith_status st = KITH_OK;
+    kith_filter *f = NULL;
+    size_t n = 0;
+
+    KI_TRY(create(v->ids ? KI_NODE_IDS : KI_NODE_BITS, &f));
+    if (!v->ids) {
+        f->words = m->words;
+        f->n = m->n;
+        f->lo = v->first_id;
+    } else {
+        f->n = m->count;
+        f->ids = ki_array(&f->env, f->n, sizeof *f->ids);
+        KI_NEED(f->ids);
+        for (uint32_t pos = 0; pos < m->n; pos++)
+            if (ki_bit_get(m->words, pos)) f->ids[n++] = ki_view_id(v, pos);
+        KI_TRY(ki_sort_ids(&f->env, f->ids, n));
+    }
+    *out = ki_filter_share(f);
+out:
+    kith_filter_free(f);
+    return st;
+}
+
+/* The words go into memory of the filter's own, because it may live longer than r. */
 kith_status ki_filter_bind(const ki_rows *r, const ki_view *v, const kith_filter *f,
                            kith_filter **out)
 {
@@ -149,13 +175,12 @@ kith_status ki_filter_bind(const ki_rows *r, const ki_view *v, const kith_filter
     KI_TRY(ki_filter_eval(f, r, v, &bound->env, &mask));
     bound->positions = mask.owned;
     bound->words_n = mask.owned_words;
+    KI_TRY(name_ids(v, &mask, &bound->a));
     bound->n = mask.n;
     bound->count = mask.count;
     bound->removed = v->n - v->live;
     bound->store = r->serial;
     bound->generation = v->generation;
-    bound->a = ki_filter_share(f->kind == KI_NODE_BOUND ? f->a : f);
-    bound->depth = f->depth;
     *out = bound;
     bound = NULL;
 out:

@@ -15,13 +15,12 @@ typedef struct ki_mask {
     size_t owned_words;
 } ki_mask;
 
-/* f NULL: no mask (words NULL). A filter bound to r's generation lends its words (minus what was
- * removed since, which costs one pass); any other is evaluated here. r tells whether a bound
- * one is r's. */
+/* f NULL: no mask (words NULL). A filter bound to r's generation lends its words while nothing was
+ * removed since; any other is evaluated here. r tells whether a bound one is r's. */
 kith_status ki_filter_mask(const kith_filter *f, const ki_rows *r, const ki_view *v, ki_env *env,
                            ki_mask *out);
 void ki_mask_free(ki_env *env, ki_mask *m);
-/* kith_filter_bind without the index. */
+/* kith_filter_bind without the index: nothing of f is kept. */
 kith_status ki_filter_bind(const ki_rows *r, const ki_view *v, const kith_filter *f,
                            kith_filter **out);
 

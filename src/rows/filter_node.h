@@ -16,7 +16,9 @@ typedef enum ki_node_kind {
     KI_NODE_BOUND
 } ki_node_kind;
 
-/* owns: ids, positions, a reference on a and b. Borrowed: words, ctx. */
+/* owns: ids, positions, a reference on a and b. Borrowed: words, ctx. Positions mean something in
+ * one generation of one store only, so a bound filter knows what passed a second time, by ids: in
+ * a, which borrows nothing from outside. */
 struct kith_filter {
     ki_env env;
     atomic_size_t refs;
@@ -25,10 +27,10 @@ struct kith_filter {
     size_t n;              /* BITS: bits; IDS: ids; BOUND: positions */
     const uint64_t *words; /* BITS */
     int64_t *ids;          /* IDS: ascending, each once */
-    int64_t lo, hi;        /* RANGE */
+    int64_t lo, hi;        /* RANGE; BITS: lo is the id of the first bit */
     int (*keep)(void *ctx, int64_t id); /* CALL */
     void *ctx;
-    kith_filter *a, *b; /* joins; BOUND: a is what was bound */
+    kith_filter *a, *b; /* joins; BOUND: a, IDS or BITS, has the ids that passed */
     uint64_t *positions; /* BOUND: bitmap of a view's live rows */
     size_t words_n;
     uint32_t count, removed;    /* BOUND: bits set; rows that the view had removed */

@@ -36,7 +36,9 @@ static void set_bits(uint64_t *words, size_t from, size_t to)
 
 static bool has_bit(const kith_filter *f, int64_t id)
 {
-    return id >= 0 && (uint64_t)id < f->n && ki_bit_get(f->words, (size_t)id);
+    const uint64_t at = (uint64_t)id - (uint64_t)f->lo;
+
+    return id >= f->lo && at < f->n && ki_bit_get(f->words, (size_t)at);
 }
 
 /* 64 bits of the caller's from bit `at` on, zeros behind the end. */
@@ -53,13 +55,14 @@ static uint64_t word_at(const kith_filter *f, uint64_t at)
 static void eval_bits(const place *at, const kith_filter *f, uint64_t *out)
 {
     const ki_view *v = at->view;
+    const uint64_t first = (uint64_t)v->first_id - (uint64_t)f->lo;
 
-    if (v->ids || v->first_id < 0) {
+    if (v->ids || v->first_id < f->lo) {
         for (uint32_t pos = 0; pos < v->n; pos++)
             if (has_bit(f, ki_view_id(v, pos))) ki_bit_set(out, pos);
         return;
     }
-    for (size_t i = 0; i < at->words; i++) out[i] = word_at(f, (uint64_t)v->first_id + 64 * i);
+    for (size_t i = 0; i < at->words; i++) out[i] = word_at(f, first + 64 * i);
     if (v->n % 64) out[at->words - 1] &= ((uint64_t)1 << v->n % 64) - 1;
 }
 
@@ -128,16 +131,23 @@ static kith_status check_store(const place *at, const kith_filter *f)
     return ki_fail(KITH_BAD_ARG, "the filter is bound to another index");
 }
 
-/* As it was bound, or anew when compact gave the positions another meaning. */
+/* As it was bound, and the rows behind that replaced one which passed: where nothing was removed
+ * since, nothing was replaced. By ids when compact gave the positions another meaning. */
 static kith_status eval_bound(const place *at, const kith_filter *f, uint64_t *out)
 {
-    const uint32_t n = f->n < at->view->n ? (uint32_t)f->n : at->view->n;
+    const ki_view *v = at->view;
+    const uint32_t n = f->n < v->n ? (uint32_t)f->n : v->n;
     const kith_status st = check_store(at, f);
 
     if (st != KITH_OK) return st;
-    if (f->generation != at->view->generation) return eval(at, f->a, out);
+    if (f->generation != v->generation) return eval(at, f->a, out);
     memcpy(out, f->positions, ki_bit_words(n) * sizeof *out);
     if (n % 64) out[n / 64] &= ((uint64_t)1 << n % 64) - 1;
+    for (uint32_t pos = n; pos < v->n && f->removed != v->n - v->live; pos++) {
+        const int64_t id = ki_view_id(v, pos);
+
+        if (f->a->kind == KI_NODE_BITS ? has_bit(f->a, id) : has_id(f->a, id)) ki_bit_set(out, pos);
+    }
     return KITH_OK;
 }
 

@@ -226,13 +226,117 @@ static void bound_filters_lend_and_follow(void **state)
     ki_mask_free(&s.env, &m);
     ki_view_release(s.rows, old);
 
-    must(ki_change_begin(s.rows, &c)); // positions get another meaning: evaluated anew
+    must(ki_change_begin(s.rows, &c)); // positions get another meaning; ids do not
     must(ki_change_compact(c, 1, NULL));
     ki_change_commit(c);
-    compare(&s, bound, 5, N + 50 - 3);
+    v = ki_view_acquire(s.rows);
+    must(ki_filter_mask(bound, s.rows, v, &s.env, &m));
+    assert_int_equal(m.n, N + 50 - 3);
+    for (uint32_t pos = 0; pos < m.n; pos++)
+        assert_int_equal(ki_bit_get(m.words, pos), pos < N - 3 && passes(5, ki_view_id(v, pos)));
+    ki_mask_free(&s.env, &m);
+    ki_view_release(s.rows, v);
     kith_filter_free(bound);
     kith_filter_free(twice);
     kith_filter_free(joined);
+    stop(&s);
+}
+
+/* Just these two of the rows pass. */
+static void only(stage *s, const kith_filter *f, int64_t a, int64_t b)
+{
+    const ki_view *v = ki_view_acquire(s->rows);
+    ki_mask m;
+
+    must(ki_filter_mask(f, s->rows, v, &s->env, &m));
+    for (uint32_t pos = 0; pos < m.n; pos++) {
+        const int64_t id = ki_view_id(v, pos);
+
+        assert_int_equal(ki_bit_get(m.words, pos), ki_view_live(v, pos) && (id == a || id == b));
+    }
+    assert_int_equal(m.count, 2);
+    ki_mask_free(&s->env, &m);
+    ki_view_release(s->rows, v);
+}
+
+static void replace(stage *s, const int64_t ids[2])
+{
+    const uint8_t one[2] = {1, 1};
+    ki_change *c;
+
+    must(ki_change_begin(s->rows, &c));
+    must(ki_change_put(c, KI_PUT_UPSERT, KITH_ROWS(one, 2, KITH_U8), ids, NULL, 1, NULL));
+    ki_change_commit(c);
+}
+
+/* What passed at the binding passes as long as it is stored, wherever it lies; what the filter was
+ * made of is not asked again: here it is gone. */
+static void bound_filters_know_ids(void **state)
+{
+    static const struct {
+        bool own;
+        int64_t first, keep[2], others[2];
+    } of[] = {{true, 0, {31, 65}, {34, 5000}},
+              {false, 0, {31, 65}, {34, 5000}},
+              {false, 40, {70, 640}, {99, 5000}},
+              {false, -800, {-790, -700}, {-200, 1}}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        const int64_t *keep = of[i].keep;
+        kith_filter *source, *bound;
+        ki_change *c;
+        stage s;
+
+        start(&s, of[i].own, of[i].first);
+        must(kith_filter_ids(keep, 2, &source));
+        bind(&s, source, &bound);
+        kith_filter_free(source);
+        only(&s, bound, keep[0], keep[1]);
+        replace(&s, of[i].others);
+        only(&s, bound, keep[0], keep[1]);
+        replace(&s, (const int64_t[]){keep[1], of[i].others[0]});
+        only(&s, bound, keep[0], keep[1]);
+        must(ki_change_begin(s.rows, &c));
+        must(ki_change_compact(c, 1, NULL));
+        ki_change_commit(c);
+        only(&s, bound, keep[0], keep[1]);
+        replace(&s, keep);
+        only(&s, bound, keep[0], keep[1]);
+        kith_filter_free(bound);
+        stop(&s);
+    }
+}
+
+/* A bitset's words and a callback's context may go once the filter is bound. */
+static void bound_filters_borrow_nothing(void **state)
+{
+    kith_filter *bits, *call, *both, *bound;
+    uint64_t *lent = malloc(8);
+    ki_change *c;
+    stage s;
+    int calls;
+
+    (void)state;
+    assert_non_null(lent);
+    *lent = 0x248; // 3, 6, 9
+    start(&s, false, 1);
+    must(kith_filter_bits(lent, 64, &bits));
+    must(kith_filter_call(keep_thirds, &s.calls, &call));
+    must(kith_filter_join(KITH_AND, bits, call, &both));
+    bind(&s, both, &bound);
+    kith_filter_free(bits);
+    kith_filter_free(call);
+    kith_filter_free(both);
+    free(lent);
+    calls = s.calls;
+    remove_one(&s, 6);
+    must(ki_change_begin(s.rows, &c));
+    must(ki_change_compact(c, 1, NULL));
+    ki_change_commit(c);
+    only(&s, bound, 3, 9);
+    assert_int_equal(s.calls, calls);
+    kith_filter_free(bound);
     stop(&s);
 }
 
@@ -322,6 +426,8 @@ int main(void)
         cmocka_unit_test(every_kind_by_its_definition),
         cmocka_unit_test(negative_ids),
         cmocka_unit_test(bound_filters_lend_and_follow),
+        cmocka_unit_test(bound_filters_know_ids),
+        cmocka_unit_test(bound_filters_borrow_nothing),
         cmocka_unit_test(bound_to_another_index),
         cmocka_unit_test(no_filter_is_no_mask),
         cmocka_unit_test(what_cannot_be_a_filter),
