@@ -104,7 +104,7 @@ static void sift(const ki_view *v, ki_scored *s, size_t n, size_t at)
     const ki_scored x = s[at];
 
     for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && before(v, &s[child], &s[child + 1])) child++;
+        if (child + 1 < n) child += before(v, &s[child], &s[child + 1]);
         if (!before(v, &x, &s[child])) break;
         s[at] = s[child];
     }
@@ -182,14 +182,13 @@ static size_t bet_rank(double k, double share)
 
 /* Neighbours in storage are often near one another, and come together: those of one place count as
  * one. Places that share a bit are taken for one, which only makes the bet safer. */
-static size_t places(const ki_scored *s, size_t n)
+enum { PLACE_ROWS = 4096, PLACES = 1024 };
+static size_t new_places(const ki_scored *s, size_t n, uint64_t *seen)
 {
-    enum { PLACE_BITS = 12, BITS = 1024 };
-    uint64_t seen[BITS / 64] = {0};
     size_t count = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const size_t bit = ki_mix64(s[i].pos >> PLACE_BITS) % BITS;
+        const size_t bit = ki_mix64(s[i].pos / PLACE_ROWS) % PLACES;
         count += !ki_bit_get(seen, bit);
         ki_bit_set(seen, bit);
     }
@@ -199,19 +198,21 @@ static size_t places(const ki_scored *s, size_t n)
 void ki_top_bet(ki_top *t, double share)
 {
     const size_t wanted = bet_rank((double)t->k, share);
-    size_t rank = wanted, more;
-    double up;
+    uint64_t seen[PLACES / 64] = {0};
+    size_t from = 0, rank = wanted, met = 0;
 
-    for (size_t from = 0; rank <= t->n && rank < t->k; from = rank, rank += more) {
-        up = select_up(t->v, t->item + from, t->n - from, rank - from);
-        more = places(t->item, rank);
-        if (more >= wanted) {
+    while (rank <= t->n && rank < t->k) {
+        const double up = select_up(t->v, t->item + from, t->n - from, rank - from);
+
+        met += new_places(t->item + from, rank - from, seen);
+        if (met >= wanted) {
             if (!(up < t->bet)) return;
             t->bet = up;
-            t->n = rank; // what lies above could answer only if the bet is lost
+            drop_above(t, up); // what begins there could answer only if the bet is lost
             return;
         }
-        more = wanted - more;
+        from = rank;
+        rank += wanted - met > rank / 4 ? wanted - met : rank / 4;
     }
 }
 

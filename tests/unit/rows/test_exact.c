@@ -437,6 +437,35 @@ static void test_bets_that_are_lost(void **state)
             }
 }
 
+/* Few different keys: a bet has equals, and the answer is chosen among them by id. */
+static void test_bets_among_equals(void **state)
+{
+    enum { N = 160000, D = 4, NQ = 40, K = 150 };
+    static const char *const codecs[] = {"U8", "F32"};
+    static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_L1};
+
+    (void)state;
+    for (size_t c = 0; c < 2; c++)
+        for (size_t m = 0; m < 3; m++) {
+            const ki_ask ask = {.k = K, .limit = (double)INFINITY, .threads = 1 + (uint32_t)m % 2};
+            stage s = {.n = N, .nq = NQ, .d = D};
+            int64_t *id = need(N * sizeof *id);
+            s.x = need(N * D * sizeof *s.x);
+            s.q = need(NQ * D * sizeof *s.q);
+            for (size_t i = 0; i < N * D; i++)
+                s.x[i] = (float)ki_random_below(8, KI_RNG_TEST, i, 5) * (c ? 1.25f : 1.0f);
+            for (size_t i = 0; i < NQ * D; i++)
+                s.q[i] = (float)ki_random_below(9, KI_RNG_TEST, i, 5);
+            for (size_t i = 0; i < N; i++) id[i] = (int64_t)(i * 7919 % N); // a permutation
+            store_open(&s.store, ki_codec_find(codecs[c]), D, metrics[m], 0, true, NULL);
+            store_add(&s.store, s.x, N, id);
+            must(ki_scratch_create(&s.store.env, &s.scratch));
+            check(&s.store, s.scratch, s.q, NQ, &ask, "bets among equals");
+            stage_close(&s);
+            free(id);
+        }
+}
+
 /* Pages of a cursor are the whole order, cut into pieces. */
 static void test_pages(void **state)
 {
@@ -606,6 +635,7 @@ static int all_tests(void)
         cmocka_unit_test(test_batch_sizes_and_threads),
         cmocka_unit_test(test_panels_of_floats),
         cmocka_unit_test(test_bets_that_are_lost),
+        cmocka_unit_test(test_bets_among_equals),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_equal_rows),
         cmocka_unit_test(test_nothing_to_find),

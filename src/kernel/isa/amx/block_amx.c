@@ -107,13 +107,44 @@ KI_INLINE int test_passed(const test *t)
     return bv_rest(t->below[0] & t->below[1] & t->below[2] & t->below[3]) != 0;
 }
 
+/* Emit what passes of a tile among the queries whose bits are set: mostly one. Its 16 sums are a
+ * column, so one vector tests them. */
+KI_INLINE size_t emit_columns(how h, const ki_block *job, const unsigned char *sums, size_t row,
+                              size_t first, uint32_t queries, size_t hits)
+{
+    const bv_i line = _mm512_slli_epi32(
+        _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), 4);
+    const bv_f b = _mm512_loadu_ps(block_b(job, row));
+
+    if (job->nq < first + KI_LANES)
+        queries &= job->nq > first ? (UINT32_C(1) << (job->nq - first)) - 1 : 0;
+    for (; queries; queries &= queries - 1) {
+        const size_t lane = KI_CTZ64(queries);
+        const bv_i c = _mm512_i32gather_epi32(line, sums + 4 * lane, 4);
+        const bv_f sum = h.kind == DOT_BF16 ? _mm512_castsi512_ps(c) : bv_float(c);
+        const bv_f scaled = h.scaled ? bv_mul(_mm512_loadu_ps(job->a + row), sum) : sum;
+        const bv_f thr = bv_set(job->thr[first + lane]);
+        uint32_t pass = bv_rest(bv_below(bv_all(), bv_sub(scaled, b), thr));
+
+        for (; pass; pass &= pass - 1) {
+            const size_t at = KI_CTZ64(pass);
+            ki_hit *const hit = &job->hits[hits++];
+
+            hit->row = (uint32_t)(row + at);
+            hit->query = (uint32_t)(first + lane);
+            memcpy(&hit->c, sums + at * PIECE + 4 * lane, sizeof hit->c);
+        }
+    }
+    return hits;
+}
+
 /* Emit what passed of a step whose first row is `row`: few tiles hold any of it. */
 KI_INLINE size_t test_emit(how h, const test *t, const ki_block *job, size_t row, size_t hits)
 {
     for (size_t i = 0; i < 4; i++)
         if (bv_rest(t->below[i]))
-            hits = block_emit(job, t->sums + i * TILE, row + tile_row(i, h.lanes), TILE_ROWS,
-                              tile_lane(i, h.lanes), KI_LANES, h.kind != DOT_BF16, hits);
+            hits = emit_columns(h, job, t->sums + i * TILE, row + tile_row(i, h.lanes),
+                                tile_lane(i, h.lanes), bv_rest(t->below[i]), hits);
     return hits;
 }
 
