@@ -38,7 +38,7 @@ void kith_context_free(kith_context *c)
 
 kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_context **out)
 {
-    kith_index *shared = (kith_index *)(uintptr_t)ix; // the pool's slots are atomic
+    kith_index *shared = ki_unconst(ix); // the pool's slots are atomic
 
     if (how->context) {
         *out = how->context;
@@ -54,7 +54,7 @@ kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_co
 
 void ki_context_give(const kith_index *ix, const kith_query *how, kith_context *c)
 {
-    kith_index *shared = (kith_index *)(uintptr_t)ix;
+    kith_index *shared = ki_unconst(ix);
 
     if (!c || how->context) return;
     for (size_t i = 0; i < KI_INDEX_CONTEXTS; i++) {

@@ -69,7 +69,7 @@ kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_que
                              kith_cursor **out)
 {
     kith_status st = KITH_OK;
-    kith_index *shared = (kith_index *)(uintptr_t)ix; // counted below, freed by whoever is last
+    kith_index *shared = ki_unconst(ix); // counted below, freed by whoever is last
     kith_cursor *c = NULL;
     const void *query;
 

@@ -41,7 +41,7 @@ struct kith_index {
 };
 
 /* plan.c: spec text → plan, and back to the canonical text. */
-kith_status ki_plan_parse(const char *spec, kith_metric m, ki_plan *out);
+kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out);
 void ki_plan_text(const ki_plan *plan, kith_metric m, char out[KI_SPEC_TEXT]);
 /* Set one option by name; `where` is shown in the sentence. NOT_FOUND: no such parameter. */
 kith_status ki_plan_set(ki_plan *plan, const char *name, const char *value);

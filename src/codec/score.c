@@ -317,9 +317,9 @@ static size_t keep_dots(const ki_prepared *p, const float *s, size_t n, double t
     const float t2 = given >= 0.0 ? float_down(given * given) : float_up(given * given);           \
     size_t kept = 0;                                                                               \
     if (given >= 0.0) {                                                                            \
-        KEEP_IF(!((N >= lo) & (N <= FLT_MAX) & ((S < 0.0f) | (S * S < t2 * N))))                   \
+        KEEP_IF(!(((N) >= lo) & ((N) <= FLT_MAX) & (((S) < 0.0f) | ((S) * (S) < t2 * (N)))))       \
     } else {                                                                                       \
-        KEEP_IF(!((N >= lo) & (N <= FLT_MAX) & (S < 0.0f) & (S * S > t2 * N)))                     \
+        KEEP_IF(!(((N) >= lo) & ((N) <= FLT_MAX) & ((S) < 0.0f) & ((S) * (S) > t2 * (N))))         \
     }                                                                                              \
     return kept;
 

@@ -356,10 +356,11 @@ out:
 /* 128 bytes, as numpy itself writes for all shapes of two dimensions. */
 static kith_status npy_head(const ki_row_format *f, uint64_t n, size_t d, uint8_t *head)
 {
+    static const uint8_t begin[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 118, 0};
     int len;
 
     memset(head, ' ', 128);
-    memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
+    memcpy(head, begin, sizeof begin);
     len = snprintf((char *)head + 10, 118,
                    "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %zu), }", f->descr,
                    (ull)n, d);

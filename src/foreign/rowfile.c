@@ -201,6 +201,7 @@ static kith_status gather_rows(ki_rowfile *r, size_t n)
     const size_t from = elements[l->element].bytes, to = out_bytes(l->element);
     kith_status st = KITH_OK;
 
+    ki_assert(r->rows);
     for (size_t j = 0; j < l->d; j++) {
         KI_TRY(ki_file_read(&r->file, l->at + (j * l->n + r->row) * from, r->raw, n * from));
         if (l->swap) swap_all(r->raw, n, from);
@@ -220,7 +221,7 @@ static kith_status check_values(const ki_rowfile *r, uint8_t *values, size_t n)
     for (size_t i = 0; r->layout.element == KI_EL_U64 && i < n * d; i++)
         if (ki_le64(values + 8 * i) > INT64_MAX)
             return ki_fail(KITH_LIMIT, "%s: row %llu, column %zu is %llu: more than 2^63 - 1",
-                           r->file.path, (ull)(r->row + i / d), i % d,
+                           r->file.path, (ull)r->row + i / d, i % d,
                            (ull)ki_le64(values + 8 * i));
     return KITH_OK;
 }

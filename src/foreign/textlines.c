@@ -138,7 +138,7 @@ static void copy_ids(kith_rows x, int64_t *out)
     for (size_t i = 0; i < x.n; i++, p += x.stride) switch (x.dtype) {
         case KITH_I64: out[i] = (int64_t)ki_le64(p); break;
         case KITH_I32: out[i] = (int32_t)ki_le32(p); break;
-        case KITH_I8: out[i] = (int8_t)*p; break;
+        case KITH_I8: out[i] = *p < 128 ? *p : *p - 256; break;
         case KITH_U8:
         case KITH_F32:
         case KITH_F64:

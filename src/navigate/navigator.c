@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-#define KI_NAVIGATOR(name) extern const ki_navigator name;
+#define KI_NAVIGATOR(name) extern const ki_navigator ki_##name;
 #include "navigate/table.def"
 #undef KI_NAVIGATOR
 
-#define KI_NAVIGATOR(name) &name,
+#define KI_NAVIGATOR(name) &ki_##name,
 static const ki_navigator *const table[] = {
 #include "navigate/table.def"
 };
@@ -15,7 +15,7 @@ static const ki_navigator *const table[] = {
 
 const ki_navigator *ki_navigator_at(size_t i)
 {
-    return i < sizeof table / sizeof *table ? table[i] : NULL;
+    return i < sizeof table / sizeof table[0] ? table[i] : NULL;
 }
 
 static bool listed(const char *list, const char *name)

@@ -28,7 +28,7 @@ out:
 
 kith_filter *ki_filter_share(const kith_filter *f)
 {
-    kith_filter *shared = (kith_filter *)(uintptr_t)f; // a count, not a change of the filter
+    kith_filter *shared = ki_unconst(f); // a count, not a change of the filter
 
     if (f) atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
     return shared;

@@ -58,6 +58,7 @@ kith_status ki_scan_chunk_create(ki_env *env, uint32_t cap, size_t d, const ki_s
 
     KI_TRY(ki_chunk_create(env, cap, lay_out(NULL, cap, d, NULL), block));
     (void)lay_out((*block)->own, cap, d, &a);
+    ki_assert(a.centre);
     if (n) {
         memcpy(a.centre, from->centre, d * sizeof(float));
         memcpy(a.scale, from->scale, n * sizeof(float));

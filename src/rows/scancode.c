@@ -162,7 +162,7 @@ KI_INLINE int32_t keep_strip(const int16_t *v, size_t n, uint8_t *codes)
     return norm2;
 }
 
-/* The residuals of GROUP rows, each in index order: four sums that need not wait for one another. */
+/* The residuals of GROUP rows, each in index order: sums that need not wait for one another. */
 static void add_up(double missed2[GROUP][STRIP], size_t n, coding *g)
 {
     double a = g[0].residual2, b = g[1].residual2, c = g[2].residual2, d = g[3].residual2;
