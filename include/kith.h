@@ -330,7 +330,8 @@ KITH_API void kith_hits_free(kith_hits *h);
  * must outlive the cursor. The cursor sees the index as it was when it was opened. */
 KITH_API kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_query *how,
                                       kith_cursor **out);
-/* Up to cap further rows; *got = 0 is the end. dist may be NULL. */
+/* Up to cap further rows; *got = 0 is the end. dist may be NULL. After a failure (NO_MEMORY) the
+ * same rows come with the next call. */
 KITH_API kith_status kith_cursor_next(kith_cursor *c, size_t cap, int64_t *ids, float *dist,
                                       size_t *got);
 KITH_API void kith_cursor_free(kith_cursor *c);

@@ -18,7 +18,7 @@ struct kith_cursor {
     void *query; /* a copy, [query_len] bytes */
     size_t query_len;
     ki_found *found; /* [cap], n of them there, at the next to hand out */
-    size_t cap, n, at, fetch;
+    size_t cap, n, at, fetch, came; /* came: behind n, from a search that may yet fail */
     bool ended;
 };
 
@@ -27,39 +27,56 @@ static kith_status receive_page(void *ctx, size_t i, const ki_found *hit, size_t
     kith_cursor *c = ctx;
 
     (void)i; // there is one query
-    ki_assert(n <= c->cap);
-    if (n) memcpy(c->found, hit, n * sizeof *hit);
-    c->n = n;
+    ki_assert(n <= c->cap - c->n);
+    if (n) memcpy(c->found + c->n, hit, n * sizeof *hit);
+    c->came = n;
     return KITH_OK;
 }
 
+/* Room for `fetch` hits behind those that are not handed out yet, which move to the front. */
+static kith_status make_room(kith_cursor *c, size_t fetch)
+{
+    const size_t left = c->n - c->at;
+    ki_found *to = c->found;
+    kith_status st = KITH_OK;
+
+    if (left + fetch > c->cap) {
+        to = ki_array(&c->ix->env, left + fetch, sizeof *to);
+        KI_NEED(to);
+    }
+    if (left) memmove(to, c->found + c->at, left * sizeof *to);
+    if (to != c->found) {
+        ki_release(&c->ix->env, c->found, c->cap, sizeof *c->found);
+        c->found = to;
+        c->cap = left + fetch;
+    }
+    c->n = left;
+    c->at = 0;
+out:
+    return st;
+}
+
+/* At least `wanted` further hits, or all that are left. A failure changes nothing that is seen: the
+ * next call asks for the same again. */
 static kith_status refill(kith_cursor *c, size_t wanted)
 {
     kith_status st = KITH_OK;
     const size_t most = c->view->live ? c->view->live : 1;
     size_t fetch = c->fetch > wanted ? c->fetch : wanted;
-    const size_t n = c->n;
 
     if (fetch > most) fetch = most;
-    if (n) {
-        c->ask.has_after = true;
-        c->ask.after_key = c->found[n - 1].key;
-        c->ask.after_id = c->found[n - 1].id;
-    }
-    if (fetch > c->cap) {
-        ki_found *more = ki_array(&c->ix->env, fetch, sizeof *more);
-
-        KI_NEED(more);
-        ki_release(&c->ix->env, c->found, c->cap, sizeof *c->found);
-        c->found = more;
-        c->cap = fetch;
-        c->n = c->at = 0; // what was there is handed out; the place behind it is in ask
-    }
+    KI_TRY(make_room(c, fetch));
+    c->came = 0;
     c->ask.k = fetch;
     KI_TRY(c->ix->plan.nav->search(c->view, c->context->env, c->query, 1, &c->ask,
                                    c->context->scratch, receive_page, c));
-    c->at = 0;
-    c->ended = c->n < fetch;
+    c->n += c->came;
+    c->ended = c->came < fetch;
+    if (c->came) {
+        c->ask.has_after = true;
+        c->ask.after_key = c->found[c->n - 1].key;
+        c->ask.after_id = c->found[c->n - 1].id;
+    }
     c->fetch = fetch > most / 2 ? most : 2 * fetch;
 out:
     return st;
@@ -100,20 +117,18 @@ out:
 kith_status kith_cursor_next(kith_cursor *c, size_t cap, int64_t *ids, float *dist, size_t *got)
 {
     kith_status st = KITH_OK;
-    size_t n = 0;
+    size_t n;
 
     if (!c || !got || (cap && !ids)) KI_FAIL(KITH_BAD_ARG, "cursor, ids and got may not be NULL");
-    while (n < cap) {
-        if (c->at == c->n) {
-            if (c->ended) break;
-            KI_TRY(refill(c, cap - n));
-            if (c->n == 0) break;
-        }
-        ids[n] = c->found[c->at].id;
-        if (dist) dist[n] = (float)ki_report(c->ix->metric, c->found[c->at].key);
-        c->at++;
-        n++;
+    while (c->n - c->at < cap && !c->ended) KI_TRY(refill(c, cap - (c->n - c->at)));
+    n = c->n - c->at < cap ? c->n - c->at : cap;
+    for (size_t i = 0; i < n; i++) {
+        const ki_found *hit = &c->found[c->at + i];
+
+        ids[i] = hit->id;
+        if (dist) dist[i] = (float)ki_report(c->ix->metric, hit->key);
     }
+    c->at += n;
     *got = n;
 out:
     return st;
