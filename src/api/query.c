@@ -24,13 +24,20 @@ kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_que
     return KITH_OK;
 }
 
+/* Infinity where rounding to float sees it: one step behind the largest float. */
+static double step_of(float x)
+{
+    return isinf(x) ? copysign(0x1p128, (double)x) : (double)x;
+}
+
 /* The largest key that is reported (rounded to float) within the limit: callers compare with the
  * floats they were given. */
 static double limit_key(kith_metric m, float limit)
 {
     const float edge = kith_metric_is_similarity(m) ? -limit : limit;
-    const double between = ((double)edge + (double)nextafterf(edge, INFINITY)) / 2;
+    const double between = (step_of(edge) + step_of(nextafterf(edge, INFINITY))) / 2;
 
+    if (edge == INFINITY) return (double)INFINITY;
     return (float)between > edge ? nextafter(between, -INFINITY) : between;
 }
 

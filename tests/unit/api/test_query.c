@@ -1,6 +1,7 @@
 /* Searches as callers meet them: shapes, padding, limits, types of queries, refusals. */
 #include "support/harness.h"
 
+#include <float.h>
 #include <string.h>
 
 enum { D = 4, N = 9 };
@@ -88,6 +89,38 @@ static void limits(void **state)
     kith_free(ix);
 }
 
+/* A row that is reported at infinity is not within the largest float; and an infinite similarity
+ * is at least an infinite one. */
+static void limits_at_the_end_of_floats(void **state)
+{
+    const float far[3][2] = {{1e19f, 0}, {3e38f, 0}, {-3e38f, 1}}, q[2] = {3e38f, 0};
+    kith_query how = KITH_QUERY_K(3);
+    kith_index *ix;
+    int64_t ids[3];
+    float dist[3];
+
+    (void)state;
+    must(kith_create("Flat", 2, KITH_L2, NULL, &ix));
+    must(kith_add(ix, KITH_ROWS(far, 3, KITH_F32), NULL, NULL, NULL));
+    must(kith_search(ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist));
+    assert_true(ids[0] == 1 && dist[0] == 0 && isinf(dist[1]) && isinf(dist[2]));
+    how.limit = FLT_MAX;
+    must(kith_search(ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist));
+    assert_memory_equal(ids, ((int64_t[]){1, -1, -1}), sizeof ids);
+    how.limit = INFINITY;
+    must(kith_search(ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist));
+    assert_memory_equal(ids, ((int64_t[]){1, 0, 2}), sizeof ids);
+    kith_free(ix);
+    must(kith_create("Flat", 2, KITH_IP, NULL, &ix));
+    must(kith_add(ix, KITH_ROWS(far, 3, KITH_F32), NULL, NULL, NULL));
+    must(kith_search(ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist));
+    assert_memory_equal(ids, ((int64_t[]){1, 0, -1}), sizeof ids);
+    how.limit = -FLT_MAX;
+    must(kith_search(ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist));
+    assert_memory_equal(ids, ((int64_t[]){1, 0, -1}), sizeof ids);
+    kith_free(ix);
+}
+
 static void by_id(void **state)
 {
     kith_query how = KITH_QUERY_K(2);
@@ -165,8 +198,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_and_padding), cmocka_unit_test(similarities),
-        cmocka_unit_test(limits),            cmocka_unit_test(by_id),
-        cmocka_unit_test(types_of_queries),  cmocka_unit_test(refusals),
+        cmocka_unit_test(limits),            cmocka_unit_test(limits_at_the_end_of_floats),
+        cmocka_unit_test(by_id),             cmocka_unit_test(types_of_queries),
+        cmocka_unit_test(refusals),
     };
 
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);
