@@ -140,6 +140,9 @@ kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watc
     v = ki_view_acquire(from->rows);
     ki_progress_init(&p, w, "merge", v->live);
     KI_TRY(ki_change_begin(into->rows, &c));
+    if (into->metric == KITH_LP && ki_change_view(c)->arg != v->arg)
+        KI_FAIL(KITH_BAD_ARG, "an index for p = %.9g cannot be merged into one for p = %.9g",
+                v->arg, ki_change_view(c)->arg);
     KI_TRY(ki_change_merge(c, v, 0, &p));
     KI_TRY(ki_progress_end(&p));
     ki_change_commit(c);

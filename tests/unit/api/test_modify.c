@@ -162,6 +162,17 @@ static void merge_rules(void **state)
     kith_free(b);
     kith_free(c);
     kith_free(e);
+    must(kith_create("Flat(p=3)", D, KITH_LP, NULL, &a));
+    must(kith_create("Flat(p=1.5)", D, KITH_LP, NULL, &b));
+    must(kith_create("Flat(p=3),F16", D, KITH_LP, NULL, &c));
+    must(kith_add(b, KITH_ROWS(x, 2, KITH_F32), NULL, NULL, NULL));
+    must(kith_add(c, KITH_ROWS(x, 2, KITH_F32), NULL, NULL, NULL));
+    refused(kith_merge(a, b, NULL), KITH_BAD_ARG, "p = 1.5 cannot be merged into one for p = 3");
+    must(kith_merge(a, c, NULL));
+    assert_int_equal(kith_count(a), 2);
+    kith_free(a);
+    kith_free(b);
+    kith_free(c);
 }
 
 static void last_ids(void **state)
