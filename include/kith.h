@@ -249,7 +249,7 @@ KITH_API kith_status kith_remove(kith_index *ix, const int64_t *ids, size_t n, s
 /* Rewrite the rows without the removed ones, in the order they have, and choose their storage anew
  * (f32 rows that are all integers 0…255 become u8, losslessly). Ids stay. */
 KITH_API kith_status kith_compact(kith_index *ix, const kith_watch *w);
-/* Add all rows of `from` (same dimension and metric) to `into`. EXISTS when both hold an id. */
+/* Add all rows of `from` (same dimension, metric and p) to `into`. EXISTS when both hold an id. */
 KITH_API kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watch *w);
 /* Learn what the codec or navigator needs from x. OK when nothing is needed. */
 KITH_API kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w);
@@ -335,7 +335,9 @@ KITH_API kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const
 KITH_API kith_status kith_cursor_next(kith_cursor *c, size_t cap, int64_t *ids, float *dist,
                                       size_t *got);
 KITH_API void kith_cursor_free(kith_cursor *c);
-/* Scratch for searches of one thread at a time on any index; without it each index keeps a pool. */
+/* Scratch for searches of one thread at a time on any index; without it each index keeps a pool.
+ * host (may be NULL) gives the context's own memory; threads and executor of a search are those of
+ * the index's host. */
 KITH_API kith_status kith_context_create(const kith_host *host, kith_context **out);
 KITH_API void kith_context_free(kith_context *c);
 

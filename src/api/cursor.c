@@ -68,7 +68,7 @@ static kith_status refill(kith_cursor *c, size_t wanted)
     KI_TRY(make_room(c, fetch));
     c->came = 0;
     c->ask.k = fetch;
-    KI_TRY(c->ix->plan.nav->search(c->view, c->context->env, c->query, 1, &c->ask,
+    KI_TRY(c->ix->plan.nav->search(c->view, &c->ix->env, c->query, 1, &c->ask,
                                    c->context->scratch, receive_page, c));
     c->n += c->came;
     c->ended = c->came < fetch;

@@ -96,7 +96,8 @@ static kith_status search_rows(const kith_index *ix, const ki_view *v, const voi
     ki_progress_init(&p, how->watch, "search", (uint64_t)nq * v->n);
     ask.progress = how->watch ? &p : NULL;
     ask.exclude = exclude;
-    KI_TRY(ix->plan.nav->search(v, c->env, q, nq, &ask, c->scratch, receive_row, &a));
+    KI_TRY(ix->plan.nav->search(v, ki_unconst(&ix->env), q, nq, &ask, c->scratch, receive_row,
+                                &a));
     if (how->watch) KI_TRY(ki_progress_end(&p));
 out:
     ki_mask_free(ki_unconst(&ix->env), &mask);
@@ -237,7 +238,8 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     ask.k = SIZE_MAX;
     ki_progress_init(&p, h.watch, "search", (uint64_t)q.n * v->n);
     ask.progress = h.watch ? &p : NULL;
-    KI_TRY(ix->plan.nav->search(v, c->env, queries, q.n, &ask, c->scratch, receive_hits, hits));
+    KI_TRY(ix->plan.nav->search(v, ki_unconst(&ix->env), queries, q.n, &ask, c->scratch,
+                                receive_hits, hits));
     if (h.flags)
         for (size_t i = 0; i < q.n; i++) h.flags[i] = ix->plan.nav->flags & KITH_EXACT;
     *out = hits;

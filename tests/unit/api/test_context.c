@@ -65,10 +65,86 @@ static void shared_by_indexes(void **state)
     kith_context_free(NULL);
 }
 
+typedef struct executor {
+    failing_host lent;
+    size_t calls;
+} executor;
+
+static void run_here(void *ctx, size_t n, void (*job)(void *arg, size_t i), void *arg)
+{
+    executor *e = ctx;
+
+    e->calls++;
+    for (size_t i = 0; i < n; i++) job(arg, i);
+}
+
+static void *alloc_there(void *ctx, size_t len, size_t align)
+{
+    executor *e = ctx;
+
+    return e->lent.host.alloc(e->lent.host.ctx, len, align);
+}
+
+static void release_there(void *ctx, void *p, size_t len, size_t align)
+{
+    executor *e = ctx;
+
+    e->lent.host.release(e->lent.host.ctx, p, len, align);
+}
+
+static kith_host lend(executor *e, uint32_t threads)
+{
+    kith_host host = KITH_HOST_INIT;
+
+    failing_init(&e->lent);
+    e->calls = 0;
+    host.threads = threads;
+    host.ctx = e;
+    host.alloc = alloc_there;
+    host.release = release_there;
+    host.parallel = run_here;
+    return host;
+}
+
+/* A context is memory; who works is the index's affair. */
+static void the_index_says_who_works(void **state)
+{
+    static executor of_index, of_context;
+    kith_query how = KITH_QUERY_INIT;
+    static int64_t ids[500 * 10];
+    kith_host here = lend(&of_index, 3), there = lend(&of_context, 0);
+    kith_index *ix = filled(&here), *alone;
+    size_t blocks;
+
+    (void)state;
+    here.threads = 1;
+    alone = filled(&here);
+    must(kith_context_create(&there, &how.context));
+    for (int i = 0; i < 4; i++) { // so much that threads are worth it
+        must(kith_add(ix, KITH_ROWS(rows, N, KITH_F32), NULL, NULL, NULL));
+        must(kith_add(alone, KITH_ROWS(rows, N, KITH_F32), NULL, NULL, NULL));
+    }
+    of_index.calls = 0;
+    blocks = atomic_load(&of_index.lent.blocks);
+    must(kith_search(ix, KITH_ROWS(rows, 500, KITH_F32), &how, ids, NULL));
+    assert_true(of_index.calls > 0);
+    of_index.calls = 0;
+    must(kith_search(alone, KITH_ROWS(rows, 500, KITH_F32), &how, ids, NULL));
+    assert_int_equal(of_index.calls, 0);
+    assert_int_equal(of_context.calls, 0);
+    assert_int_equal(atomic_load(&of_index.lent.blocks), blocks);
+    kith_context_free(how.context);
+    kith_free(ix);
+    kith_free(alone);
+    assert_null(failing_complaint(&of_index.lent));
+    assert_null(failing_complaint(&of_context.lent));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(second_query_allocates_nothing),
-                                       cmocka_unit_test(shared_by_indexes)};
+                                       cmocka_unit_test(shared_by_indexes),
+                                       cmocka_unit_test(the_index_says_who_works)};
 
     return cmocka_run_group_tests_name("context", tests, NULL, NULL);
 }
