@@ -34,6 +34,7 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
+    TRY(job_lock(&j, a->operand[0]));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     before = kith_count(j.index);
     TRY(input_open(a->operand[1], INPUT_MORE, a, &j.host, &src));
@@ -62,5 +63,7 @@ const command cmd_add = {
     options,
     2,
     2,
+    0,
+    MAKES_FILE,
     run,
 };

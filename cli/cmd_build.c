@@ -70,6 +70,7 @@ static kith_status run(const arguments *a)
     TRY(job_begin(a, &j));
     TRY(given_output(a, &path));
     TRY(given_metric(a, &metric));
+    TRY(job_lock(&j, path));
     TRY(input_open(a->operand[0], INPUT_FRESH, a, &j.host, &src));
     came_as = src.dtype;
     TRY(kith_create(spec != NULL ? spec : "auto", src.d, metric, &j.host, &j.index));
@@ -112,5 +113,7 @@ const command cmd_build = {
     options,
     1,
     1,
+    0,
+    MAKES_INDEX,
     run,
 };

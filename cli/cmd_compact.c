@@ -17,6 +17,7 @@ static kith_status run(const arguments *a)
 
     TRY(job_begin(a, &j));
     if (out == NULL) out = a->operand[0];
+    TRY(job_lock(&j, out));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     before = kith_dtype_of(j.index);
     bytes = index_stat(j.index, "file_bytes");
@@ -46,5 +47,7 @@ const command cmd_compact = {
     options,
     1,
     1,
+    0,
+    MAKES_INDEX,
     run,
 };

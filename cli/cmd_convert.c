@@ -40,7 +40,7 @@ static void close_nothing(void *ctx)
 static kith_status run(const arguments *a)
 {
     const char *type = given_text(a, "dtype"), *ids_path = given_text(a, "ids-output");
-    kith_dtype dtype = (kith_dtype)0;
+    kith_dtype dtype = KITH_AS_STORED;
     kith_status st = KITH_OK;
     kith_source src = {0}, kept;
     keeper k = {&src, NULL, 0, 0};
@@ -74,5 +74,7 @@ const command cmd_convert = {
     options,
     2,
     2,
+    2,
+    MAKES_FILE,
     run,
 };

@@ -213,5 +213,7 @@ const command cmd_docs = {
     options,
     1,
     1,
+    0,
+    MAKES_FILE,
     run,
 };

@@ -467,5 +467,7 @@ const command cmd_eval = {
     options,
     2,
     2,
+    0,
+    MAKES_FILE,
     run,
 };

@@ -115,5 +115,7 @@ const command cmd_get = {
     options,
     1,
     2,
+    0,
+    MAKES_FILE,
     run,
 };

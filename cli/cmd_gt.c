@@ -85,5 +85,7 @@ const command cmd_gt = {
     options,
     2,
     2,
+    0,
+    MAKES_DISTANCES,
     run,
 };

@@ -136,5 +136,7 @@ const command cmd_info = {
     options,
     0,
     1,
+    0,
+    MAKES_FILE,
     run,
 };

@@ -18,6 +18,7 @@ static kith_status run(const arguments *a)
 
     TRY(job_begin(a, &j));
     if (out == NULL) out = a->operand[0];
+    TRY(job_lock(&j, out));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     for (size_t i = 1; i < a->operands; i++) {
         TRY(kith_open(a->operand[i], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY, &j.host, &from));
@@ -45,5 +46,7 @@ const command cmd_merge = {
     options,
     2,
     INT_MAX,
+    0,
+    MAKES_INDEX,
     run,
 };

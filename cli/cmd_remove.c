@@ -18,6 +18,7 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
+    TRY(job_lock(&j, a->operand[0]));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     TRY(job_ids(&j, a->operands == 2 ? a->operand[1] : NULL, given_text(a, "by-label"),
                 given_text(a, "ids"), &ids, &n));
@@ -44,5 +45,7 @@ const command cmd_remove = {
     options,
     1,
     2,
+    0,
+    MAKES_FILE,
     run,
 };

@@ -236,5 +236,7 @@ const command cmd_search = {
     options,
     1,
     2,
+    0,
+    MAKES_DISTANCES,
     run,
 };

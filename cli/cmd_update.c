@@ -52,6 +52,7 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
+    TRY(job_lock(&j, a->operand[0]));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     TRY(a->operands == 2 ? update_rows(&j, a->operand[1], a, &n) : update_label(&j, a, &n));
     TRY(job_save(&j, a->operand[0]));
@@ -74,5 +75,7 @@ const command cmd_update = {
     options,
     1,
     2,
+    0,
+    MAKES_FILE,
     run,
 };

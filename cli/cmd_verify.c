@@ -38,5 +38,7 @@ const command cmd_verify = {
     options,
     1,
     INT_MAX,
+    0,
+    MAKES_FILE,
     run,
 };

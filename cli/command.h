@@ -9,6 +9,12 @@
 #include "options.h"
 #include "progress.h"
 
+typedef enum makes {
+    MAKES_FILE,      /* of any kind, or nothing */
+    MAKES_INDEX,     /* of indexes, or of what may be one: it may replace it */
+    MAKES_DISTANCES, /* ids, and distances in a file beside them */
+} makes;
+
 typedef struct command {
     const char *name;
     const char *usage;            /* "BASE -o INDEX [option]…" */
@@ -17,6 +23,8 @@ typedef struct command {
     const char *examples;         /* command lines, one a line */
     const option *const *options; /* tables, NULL-ended */
     size_t least, most;           /* operands */
+    size_t written;               /* the operand that is an output, from 1; 0: none */
+    makes makes;                  /* what -o is */
     kith_status (*run)(const arguments *a);
 } command;
 
@@ -36,15 +44,18 @@ typedef struct job {
     progress progress;
     kith_watch watch;
     kith_index *index; /* owned; NULL until opened */
+    int lock;          /* owned: see files.h; 0: none */
     double begun;
 } job;
 
 /* Always followed by job_end, whatever it returns. */
 kith_status job_begin(const arguments *a, job *j);
 kith_status job_open(job *j, const char *path, uint32_t flags);
+/* Before job_open of an index that will be saved at path: until job_end no other kith changes it. */
+kith_status job_lock(job *j, const char *path);
 kith_status job_save(job *j, const char *path);
-/* Of -o: wrong usage when it is missing, or would overwrite vectors that are read (an index may be
- * replaced by what is made of it). */
+int is_index_name(const char *path); /* ends in .kith */
+/* Of -o: wrong usage when it is missing. */
 kith_status given_output(const arguments *a, const char **out);
 /* All rows are in: floats that are whole numbers 0…255 become u8, without loss. */
 kith_status job_settle(job *j);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "command.h"
+#include "files.h"
 
 const option common_options[] = {
     {"threads", "N", "threads to use (default: as many as the process may run on)", 't'},
@@ -36,12 +37,17 @@ kith_status job_open(job *j, const char *path, uint32_t flags)
     return kith_open(path, flags, &j->host, &j->index);
 }
 
+kith_status job_lock(job *j, const char *path)
+{
+    return file_lock(path, &j->lock);
+}
+
 kith_status job_save(job *j, const char *path)
 {
     return kith_save(j->index, path, &j->watch);
 }
 
-static int is_index_name(const char *path)
+int is_index_name(const char *path)
 {
     const size_t len = strlen(path);
 
@@ -51,11 +57,7 @@ static int is_index_name(const char *path)
 kith_status given_output(const arguments *a, const char **out)
 {
     *out = given_text(a, "output");
-    if (*out == NULL) return wrong_usage("where to? -o is missing");
-    for (size_t i = 0; i < a->operands; i++)
-        if (strcmp(a->operand[i], *out) == 0 && !is_index_name(*out))
-            return wrong_usage("-o %s is an input, and would be overwritten", *out);
-    return KITH_OK;
+    return *out != NULL ? KITH_OK : wrong_usage("where to? -o is missing");
 }
 
 kith_status job_settle(job *j)
@@ -68,6 +70,7 @@ void job_end(job *j)
     progress_end(&j->progress);
     kith_free(j->index);
     j->index = NULL;
+    file_unlock(&j->lock);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "files.h"
 #include "output.h"
 
 static const command *const commands[] = {
@@ -140,7 +141,8 @@ static kith_status run(const command *c, int argc, char **argv)
     } else {
         set_quiet(given_flag(&a, "quiet"));
         catch_signals();
-        st = c->run(&a);
+        st = files_check(c, &a);
+        if (st == KITH_OK) st = c->run(&a);
     }
     arguments_free(&a);
     return st;

@@ -114,6 +114,7 @@ typedef enum kith_dtype {
     KITH_I32 = 8, /* rounded to f32 first, as is I64 */
     KITH_I64 = 9
 } kith_dtype;
+#define KITH_AS_STORED ((kith_dtype)0) /* to kith_source_save: the type that the rows have */
 
 /* n rows of d components: d is the index's (or the source's). Borrowed.
  *   data    row i starts at data + i*stride; alignment is not needed
@@ -130,8 +131,7 @@ typedef struct kith_rows {
 #    define KITH_ROWS(data, n, dtype) ((kith_rows){(data), (n), 0, (dtype)})
 #endif
 
-/* ---- what a program may lend ------------------------------------------------------------------
- */
+/* ---- what a program may lend ----------------------------------------------------------------- */
 
 /* Called now and then by long work, from one thread at a time, with the phase and how much of it
  * is done (total 0: unknown). Non-zero cancels: the call returns KITH_CANCELLED, and what it was
@@ -184,8 +184,7 @@ typedef struct kith_host {
 } kith_host;
 #define KITH_HOST_INIT {sizeof(kith_host), 0, NULL, NULL, NULL, NULL, NULL}
 
-/* ---- index: create, open, save -----------------------------------------------------------------
- */
+/* ---- index: create, open, save --------------------------------------------------------------- */
 
 typedef struct kith_index kith_index;     /* made by create and open */
 typedef struct kith_context kith_context; /* scratch of a search, reusable, one thread at a time */
@@ -217,7 +216,9 @@ KITH_API kith_status kith_open(const char *path, uint32_t flags, const kith_host
 KITH_API kith_status kith_open_view(const void *bytes, size_t len, uint32_t flags,
                                     const kith_host *host, kith_index **out);
 /* Write the index to path: a temporary file beside it, fsync, rename, fsync of the folder. When it
- * returns KITH_OK the new file is on disk; at any earlier moment the old one is there, whole. */
+ * returns KITH_OK the new file is on disk; at any earlier moment the old one is there, whole. Of
+ * two programs that open, change and save one file the last save wins; the command locks it, which
+ * programs can do too (docs/THREADS.md). */
 KITH_API kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *w);
 /* The same bytes in order to a sink; non-zero from the sink stops with IO. */
 KITH_API kith_status kith_write(const kith_index *ix,
@@ -227,8 +228,7 @@ KITH_API kith_status kith_verify(const kith_index *ix, const kith_watch *w);
 /* Cursors that are open keep what they need; everything else of ix is gone. */
 KITH_API void kith_free(kith_index *ix);
 
-/* ---- rows in, rows out -------------------------------------------------------------------------
- */
+/* ---- rows in, rows out ----------------------------------------------------------------------- */
 
 /* Rows are checked first: a NaN or infinity, a value the codec cannot hold, a repeated or stored id
  * is an error with its row and column, and then nothing is added.
@@ -273,8 +273,7 @@ KITH_API kith_status kith_get_label(const kith_index *ix, int64_t id, char *buf,
 KITH_API kith_status kith_find_label(const kith_index *ix, const char *text, int64_t *ids,
                                      size_t cap, size_t *n);
 
-/* ---- search -------------------------------------------------------------------------------------
- */
+/* ---- search ---------------------------------------------------------------------------------- */
 
 enum { /* kith_query.options */
     KITH_EXCLUDE_SELF = 1 /* kith_search_ids: a row does not answer its own query */
@@ -431,19 +430,18 @@ typedef struct kith_source {
 KITH_API kith_status kith_source_open(const char *path, const kith_host *host, kith_source *out);
 /* The live rows of an index, with ids and labels; ix outlives the source. */
 KITH_API kith_status kith_source_index(const kith_index *ix, kith_source *out);
-/* Add all rows of a source, with its ids and labels where it has them. All or nothing, as kith_add.
- */
+/* Add all rows of a source, with ids and labels where it has them. All or nothing, as kith_add. */
 KITH_API kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *w);
 /* Write all rows of a source to a vector file, its format told by the name (.npy .fvecs .bvecs
- * .ivecs .fbin .u8bin .i8bin .ibin); dtype 0 = what the format or source has. Atomic as save. */
+ * .ivecs .fbin .u8bin .i8bin .ibin). dtype: what to convert to; KITH_AS_STORED = what the format
+ * has, or else the source. Atomic as save. */
 KITH_API kith_status kith_source_save(kith_source *src, kith_dtype dtype, const char *path,
                                       const kith_host *host, const kith_watch *w);
 /* A one-column int64 array or text (one a line) of ids: *ids [*n], to be freed by kith_ids_free. */
 KITH_API kith_status kith_ids_read(const char *path, const kith_host *host, int64_t **ids,
                                    size_t *n);
 KITH_API void kith_ids_free(int64_t *ids, size_t n, const kith_host *host);
-/* Labels: one a line of UTF-8 text, or a .npy of U or S strings. (*labels)[*n] NUL-ended strings.
- */
+/* Labels: one a line of UTF-8 text, or a .npy of U or S strings: (*labels)[*n], NUL-ended. */
 KITH_API kith_status kith_labels_read(const char *path, const kith_host *host, char ***labels,
                                       size_t *n);
 KITH_API void kith_labels_free(char **labels, size_t n, const kith_host *host);
