@@ -1,13 +1,12 @@
 /* What an index and the tables say of themselves: rows by id, labels, counts, names, parameters. */
 #include "api/index.h"
 #include "base/cpu.h"
+#include "base/names.h"
 #include "foreign/foreign.h"
 
 #include <string.h>
-#include <strings.h>
 
-/* ---- rows -------------------------------------------------------------------------------------
- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 kith_status kith_get(const kith_index *ix, int64_t id, float *out)
 {
@@ -181,25 +180,10 @@ static const dtype_row *dtype_of(kith_dtype t)
     return NULL;
 }
 
-/* name is one of `one` and the comma-separated `more`, in either letter case. */
-static bool named(const char *name, const char *one, const char *more)
-{
-    const size_t len = strlen(name);
-
-    if (strcasecmp(name, one) == 0) return true;
-    for (const char *at = more; *at;) {
-        const size_t n = strcspn(at, ",");
-
-        if (n == len && strncasecmp(at, name, n) == 0) return true;
-        at += n + (at[n] == ',');
-    }
-    return false;
-}
-
 kith_status kith_dtype_find(const char *name, kith_dtype *out)
 {
     for (size_t i = 0; name && i < sizeof dtypes / sizeof *dtypes; i++)
-        if (named(name, dtypes[i].name, dtypes[i].aliases)) {
+        if (ki_named(name, dtypes[i].name, dtypes[i].aliases)) {
             *out = dtypes[i].id;
             return KITH_OK;
         }
@@ -237,7 +221,7 @@ kith_status kith_metric_find(const char *name, kith_metric *out)
     size_t at = 0;
 
     for (size_t i = 0; (m = ki_metric_at(i)) != NULL; i++) {
-        if (name && named(name, m->name, m->aliases)) {
+        if (name && ki_named(name, m->name, m->aliases)) {
             *out = m->id;
             return KITH_OK;
         }

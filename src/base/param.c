@@ -10,39 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
+
 /* ---- names ---------------------------------------------------------------------------------- */
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Whether name is the len bytes at word, in either letter case. */
-static bool same(const char *name, const char *word, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (name[i] == '\0' || lower(name[i]) != lower(word[i])) return false;
-    return name[len] == '\0';
-}
-
-static bool among(const char *name, const char *words)
-{
-    while (*words != '\0') {
-        const size_t len = strcspn(words, ",");
-
-        if (len > 0 && same(name, words, len)) return true;
-        words += len;
-        if (*words == ',') words++;
-    }
-    return false;
-}
 
 int ki_param_find(const ki_param_table *t, const char *name)
 {
     for (size_t i = 0; i < t->count; i++) {
         const ki_param *row = &t->row[i];
 
-        if (same(name, row->name, strlen(row->name)) || among(name, row->aliases)) return (int)i;
+        if (ki_named(name, row->name, row->aliases)) return (int)i;
     }
     return -1;
 }
@@ -106,7 +83,7 @@ static bool read_flag(const char *text, double hi, double *value)
     static const char *const words[] = {"off,no,false,0", "on,yes,true,1", "auto"};
 
     for (int i = 0; i < 3 && i <= hi; i++) {
-        if (!among(text, words[i])) continue;
+        if (!ki_listed(text, words[i])) continue;
         *value = i;
         return true;
     }

@@ -1,8 +1,7 @@
 /* The table of codecs and what can be said of them without looking at rows. */
 #include "codec/member.h"
 
-#include <string.h>
-#include <strings.h>
+#include "base/names.h"
 
 static const ki_codec *const codecs[] = {
 #define KI_CODEC(member) &ki_codec_##member,
@@ -22,25 +21,10 @@ const ki_codec *ki_codec_at(size_t i)
     return i < CODECS ? codecs[i] : NULL;
 }
 
-/* name is one of the comma-separated list, letter case aside. */
-static bool listed(const char *list, const char *name)
-{
-    const size_t len = strlen(name);
-
-    while (*list) {
-        const size_t n = strcspn(list, ",");
-
-        if (n == len && strncasecmp(list, name, n) == 0) return true;
-        list += n + (list[n] == ',');
-    }
-    return false;
-}
-
 const ki_codec *ki_codec_find(const char *name)
 {
     for (size_t i = 0; i < CODECS; i++)
-        if (strcasecmp(codecs[i]->name, name) == 0 || listed(codecs[i]->aliases, name))
-            return codecs[i];
+        if (ki_named(name, codecs[i]->name, codecs[i]->aliases)) return codecs[i];
     return NULL;
 }
 
