@@ -93,7 +93,7 @@ kith_status matrix_save(const void *data, size_t n, size_t d, kith_dtype dtype, 
     memory_source memory = {data, n, kith_row_bytes(dtype, d), 0, dtype};
     kith_source src = {sizeof src, &memory, dtype, d, n, next_memory, close_nothing};
 
-    return kith_source_save(&src, (kith_dtype)0, path, NULL, NULL);
+    return kith_source_save(&src, KITH_AS_STORED, path, NULL, NULL);
 }
 
 char *distances_path(const char *path)

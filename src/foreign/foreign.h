@@ -1,6 +1,6 @@
-/* Other people's files as sources: each format in its own file, opened through the host's file *
+/* Other people's files as sources: each format in its own file, opened through the host's file
  * layer, read in batches so that what is larger than memory streams. kith_source is public; these
- * are * the members behind kith_source_open and kith_source_save. */
+ * are the members behind kith_source_open and kith_source_save. */
 #ifndef KI_FOREIGN_H
 #define KI_FOREIGN_H
 
@@ -24,7 +24,7 @@ typedef struct ki_format {
     const char *endings; /* ".npy" or ".fvecs,.bvecs,.ivecs" */
     const char *about;
     kith_status (*open)(const char *path, const kith_host *host, kith_source *out);
-    /* Write all rows of src; dtype 0 = the format's or the source's. NULL: cannot write. */
+    /* Write all rows of src; AS_STORED: the format's or the source's type. NULL: cannot write. */
     kith_status (*save)(kith_source *src, kith_dtype dtype, const char *path, const kith_host *host,
                         const kith_watch *w);
 } ki_format;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAME ((kith_dtype)0) /* what the source has */
+#define SAME KITH_AS_STORED
 
 enum { N = 5, D = 3 };
 

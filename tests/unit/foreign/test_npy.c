@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAME ((kith_dtype)0) /* what the source has */
+#define SAME KITH_AS_STORED
 
 static const char *path; /* of the file under test */
 

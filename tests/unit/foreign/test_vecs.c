@@ -176,7 +176,7 @@ static void what_is_saved_comes_back(void **state)
                     *to = (uint8_t)x[i];
             }
             memory_source_init(&source, KITH_ROWS(x, 3, KITH_F32), 2, known);
-            must(ki_format_vecs.save(&source.source, (kith_dtype)0, path, NULL, NULL));
+            must(ki_format_vecs.save(&source.source, KITH_AS_STORED, path, NULL, NULL));
             file = read_file(path, &len);
             assert_int_equal(len, 3 * row);
             assert_memory_equal(file, expected, len);
