@@ -1,5 +1,4 @@
-/* Faces: pictures under their people's names, found by a cosine of at least 0.35; saved and mapped.
- */
+/* Faces: pictures under their people's names, found by a cosine of at least 0.35; saved, mapped. */
 #include <kith.h>
 
 #include <stdio.h>

@@ -53,8 +53,7 @@ kith_status ki_index_create(const kith_host *host, kith_index **out);
 void ki_index_share(const kith_index *ix);
 kith_status ki_index_writable(const kith_index *ix);
 
-/* A context for one call: the caller's, an idle one, or a new one. give takes back what take gave.
- */
+/* A context for one call: the caller's, an idle one, or a new one. give is for what take gave. */
 kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_context **out);
 void ki_context_give(const kith_index *ix, const kith_query *how, kith_context *c);
 /* q checked and as the exact search wants it: borrowed from q or converted into the context. */

@@ -1,5 +1,4 @@
-/* The live rows of an index as a source: rows as they are stored, ids, labels, over one snapshot.
- */
+/* The live rows of an index as a source: rows as stored, ids, labels, over one snapshot. */
 #include "api/index.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A new file that takes the place of an old one whole, or leaves it alone: temporary file beside
- * it, * sync, rename, sync of the folder. For everything the library saves. */
+ * it, sync, rename, sync of the folder. For everything the library saves. */
 #ifndef KI_REPLACE_H
 #define KI_REPLACE_H
 

@@ -84,8 +84,8 @@ static bool results_are_two(ki_rule r)
            r == KI_RULE_INT_COSINE || r == KI_RULE_INT_JACCARD;
 }
 
-/* Write q to out as bytes when each component is an integer of the type; -0.0 is 0 to every metric.
- * */
+/* Write q to out as bytes when each component is an integer of the type. -0.0 is 0 to every
+ * metric. */
 static bool narrow(const float *q, size_t d, ki_type t, uint8_t *out)
 {
     const float lo = t == KI_U8 ? 0.0f : -128.0f, hi = t == KI_U8 ? 255.0f : 127.0f;
@@ -266,8 +266,7 @@ double ki_cosine_key(double dot, double q2, double x2)
     return q2 == 0.0 || x2 == 0.0 ? 0.0 : 0.0 - dot / sqrt(q2 * x2);
 }
 
-/* ---- filters: which rows of a block to look at closer ------------------------------------------
- * */
+/* ---- filters: which rows of a block to look at closer ---------------------------------------- */
 
 /* Appends to keep each i < n for which `test` holds. Whole steps are tested first, without branches
  * and past n (what lies there is initialised), because most steps have no row to keep. */

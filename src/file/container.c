@@ -1,8 +1,8 @@
 /* Opening our file and comparing its checksums. The table is copied into memory and bounds-checked
- * * there once; from then on only the copy says where sections lie, so that a map that changes
- * under us * can give wrong bytes but never wrong addresses. What sections hold is read by others,
- * who keep the * same rule for every number they take from a map. (A mapped file that is cut short
- * by another * process ends this one with SIGBUS: replace files by save or rename, or open with
+ * there once; from then on only the copy says where sections lie, so that a map that changes under
+ * us can give wrong bytes but never wrong addresses. What sections hold is read by others, who keep
+ * the same rule for every number they take from a map. (A mapped file that is cut short by another
+ * process ends this one with SIGBUS: replace files by save or rename, or open with
  * KITH_OPEN_COPY.) */
 #include "file/container.h"
 
@@ -166,8 +166,8 @@ out:
 /* ---- checksums ---------------------------------------------------------------------------- */
 
 /* Work is cut into pieces: of every section one for its metadata (its bytes, or its sums), then the
- * * row blocks, PIECE at a time. A copy is read piece by piece too, so that bytes are hashed while
- * they * are in the cache. */
+ * row blocks, PIECE at a time. A copy is read piece by piece too, so that bytes are hashed while
+ * they are in the cache. */
 typedef struct check {
     const ki_container *c;
     bool rows; /* compare the row blocks too */

@@ -25,11 +25,11 @@ uint64_t ki_container_bytes(const ki_container *c);
 bool ki_container_section(const ki_container *c, size_t i, uint32_t *type, uint32_t *part,
                           ki_span *bytes, bool *rows);
 
-/* What writes sections: one planned pass. `fill` is called twice with the same writer interface: *
- * first to plan (begin's len is all that counts; put may be left out and does nothing), then to *
- * write. It must announce the same sections both times. p's total is set to the file's length. *
+/* What writes sections: one planned pass. `fill` is called twice with the same writer interface:
+ * first to plan (begin's len is all that counts; put may be left out and does nothing), then to
+ * write. It must announce the same sections both times. p's total is set to the file's length.
  * save: temporary file beside path, fsync, rename, fsync of the folder; on failure the temporary
- * file * is removed and the old file stays. write: the same bytes in order to a sink. */
+ * file is removed and the old file stays. write: the same bytes in order to a sink. */
 typedef kith_status ki_fill(void *arg, ki_blob_writer *w, bool planning);
 kith_status ki_container_save(ki_env *env, const char *path, ki_fill *fill, void *arg,
                               ki_progress *p);

@@ -16,8 +16,8 @@ typedef struct ki_npy {
 } ki_npy;
 
 /* The which-th array of the file (np.save appends when it is called again). CORRUPT for a damaged
- * or * cut file, also when what follows the array is no further array; UNSUPPORTED for what kith
- * cannot * read (pickles, structures, three dimensions). */
+ * or cut file, also when what follows the array is no further array; UNSUPPORTED for what kith
+ * cannot read (pickles, structures, three dimensions). */
 kith_status ki_npy_read(const ki_file *f, uint64_t which, ki_npy *out);
 /* path without "#1" into bare (cap bytes), and the number, 0 when there is none. */
 kith_status ki_npy_split(const char *path, char *bare, size_t cap, uint64_t *which);

@@ -1,5 +1,5 @@
 /* Labels from numpy's string arrays: U (UCS-4) and S (bytes, which must be UTF-8), NUL-padded to
- * one * length. Read twice, a batch at a time: to learn how long the text will be, then to write
+ * one length. Read twice, a batch at a time: to learn how long the text will be, then to write
  * it. */
 #include <string.h>
 

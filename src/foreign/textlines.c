@@ -1,5 +1,5 @@
 /* Text with one id or one label a line: a line ends with \n or \r\n, the last may end with the
- * file, * a byte order mark is passed over. */
+ * file, a byte order mark is passed over. */
 #include <string.h>
 
 #include "foreign/lists.h"

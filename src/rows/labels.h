@@ -4,7 +4,8 @@
  * lie entries: each says that a row has a text from then on. Entries and texts are only ever
  * appended, to memory that does not move and that all views share; a view knows the entries up to
  * its own count. An entry links to the row's entry before it and to the text's entry before it, so
- * that   - the label of a row is its latest entry that the view knows, else the base's;
+ * that
+ *   - the label of a row is its latest entry that the view knows, else the base's;
  *   - the rows of a text are one chain, however many they are;
  *   - setting a label copies nothing, and a change is undone by unlinking its entries.
  * Numbers of entries and texts are never used twice, so a reader never sees one change its

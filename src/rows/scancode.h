@@ -28,8 +28,8 @@ bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *c
  * With v = code - 128 and M = unit*scale*<w,v>, a row's key is above tau when
  *     L2          (1 - 16u) half_norm - M > edge,
  *     IP, COSINE                      - M > edge,      u = 2^-24,
- * computed in float with any order of operations; edge is ki_scan_edge's. scancode.c has the proof.
- * */
+ * computed in float with any order of operations; edge is ki_scan_edge's. The proof is in
+ * scancode.c. */
 typedef struct ki_scan_terms {
     kith_metric metric;
     double unit;   /* a float */

@@ -8,7 +8,7 @@
  *      that were ever used, or KITH_NO_ID when none is left.
  *   4. Labels found by position are found by text.
  *   5. scan[] has one entry a chunk or none at all; an entry's first n rows obey
- * ki_scancode_holds. */
+ *      ki_scancode_holds. */
 #ifndef KI_STORE_H
 #define KI_STORE_H
 

@@ -172,8 +172,7 @@ static row *find(oracle *o, int64_t id)
 
 static const char *const label_text[LABELS] = {"anna", "bert", "čapek", "dora", "", "eve e", "ﬁ"};
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static void op_add(oracle *o)
 {

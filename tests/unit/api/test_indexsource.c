@@ -1,5 +1,4 @@
-/* An index as a source of rows: into another index, with ids and labels, without what was removed.
- */
+/* An index as a source of rows: into another index, with ids and labels, without removed rows. */
 #include "support/harness.h"
 
 #include <string.h>

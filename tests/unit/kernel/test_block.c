@@ -65,8 +65,7 @@ static void *at_end(int room, size_t len)
     return rooms[room] + ROOM - (len + 63) / 64 * 64;
 }
 
-/* ---- operations --------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 static const char *const op_names[KI_BLOCK_OPS] = {
     "DOT_U8", "DOT_I8", "DOT_I7", "DOT_F32", "L2_F32", "L1_F32", "DOT_BF16", "HAMMING", "ANDS"};
