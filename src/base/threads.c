@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/quota.h"
+
 enum {
     POOL_MAX = 256, /* threads of one call, the caller's among them */
     POLL_US = 20000 /* between two polls of one phase */
@@ -303,15 +305,31 @@ kith_status ki_parallel(ki_env *env, size_t threads, size_t n, ki_job *job, void
     return run_by_pool(threads, n, job, arg);
 }
 
-/* The calling thread's mask: taskset and cpusets are in it, and workers inherit it. */
+/* Read once: a quota is files, and this is asked by every search. */
+static size_t quota;
+
+static void ask_quota(void)
+{
+    quota = ki_quota_cpus(NULL);
+}
+
+/* The calling thread's mask (taskset and cpusets are in it, and workers inherit it), or less where
+ * a quota gives less time than that. */
 static size_t count_cpus(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     cpu_set_t set;
-    long online;
+    size_t cpus = 1;
 
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return (size_t)CPU_COUNT(&set);
-    online = sysconf(_SC_NPROCESSORS_ONLN); // more CPUs than a cpu_set_t holds
-    return online > 0 ? (size_t)online : 1;
+    (void)pthread_once(&once, ask_quota);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        cpus = (size_t)CPU_COUNT(&set);
+    } else { // more CPUs than a cpu_set_t holds
+        const long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+        if (online > 0) cpus = (size_t)online;
+    }
+    return cpus < quota ? cpus : quota;
 }
 
 size_t ki_thread_count(const ki_env *env, uint32_t asked, size_t n)

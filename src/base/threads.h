@@ -25,8 +25,8 @@ kith_status ki_progress_add(ki_progress *p, uint64_t work);
 kith_status ki_progress_end(ki_progress *p);
 
 typedef kith_status ki_job(void *arg, size_t i);
-/* How many threads a call gets: asked (0 = the host's; that 0 = the CPUs this process may use),
- * never more than n items. */
+/* How many threads a call gets: asked (0 = the host's; that 0 = the CPUs this process may use, by
+ * affinity mask and quota), never more than n items. */
 size_t ki_thread_count(const ki_env *env, uint32_t asked, size_t n);
 /* job(arg, i) for each i < n on up to `threads` threads, the caller's among them. After the first
  * failure no further item starts. Nested calls run on the calling thread alone. Items are taken in

@@ -1,4 +1,4 @@
-/* Any bytes as a file of the TEXMEX or big-ann kinds, or as lists of text: the first byte chooses */
+/* Any bytes as a file of the TEXMEX or big-ann kinds, or as lists of text: the first byte says. */
 #include "one_file.h"
 #include "read_source.h"
 
