@@ -12,7 +12,8 @@
  * Errors. Functions that can fail return a kith_status and, on failure, leave one sentence for
  * kith_last_error() of the same thread. The library never prints, exits or aborts. Unless a
  * declaration says otherwise, a failed call leaves the index and its file as they were and writes
- * nothing through `out` parameters.
+ * nothing through `out` parameters. NULL where something is needed is BAD_ARG; functions without a
+ * status then return 0, "" or nothing.
  * Ownership. Input pointers are borrowed for the call. Only *_create, *_open and *_copy hand over
  * memory, through their last parameter; every *_free accepts NULL.
  * Threads. Calls that take a `const kith_index *` may run at any time, from any number of threads,

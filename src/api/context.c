@@ -67,6 +67,25 @@ void ki_context_give(const kith_index *ix, const kith_query *how, kith_context *
     kith_context_free(c);
 }
 
+void *ki_context_room(kith_context *c, size_t count, size_t size)
+{
+    size_t len;
+
+    if (!ki_mul(count, size, &len)) {
+        (void)ki_fail(KITH_NO_MEMORY, "out of memory: %zu queries of %zu bytes", count, size);
+        return NULL;
+    }
+    if (len > c->queries_len || !c->queries) {
+        void *more = ki_array(c->env, 1, len);
+
+        if (!more) return NULL;
+        ki_release(c->env, c->queries, 1, c->queries_len);
+        c->queries = more;
+        c->queries_len = len;
+    }
+    return c->queries;
+}
+
 kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith_context *c,
                        const void **out)
 {
@@ -74,7 +93,7 @@ kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith
     const bool bits = v->codec->type == KI_BITS;
     const size_t row = bits ? v->row_bytes : ix->d * sizeof(float);
     const kith_dtype as = bits ? KITH_BIT : KITH_F32;
-    size_t len;
+    void *room;
 
     if (q.n && !q.data) KI_FAIL(KITH_BAD_ARG, "the queries' data is NULL");
     KI_TRY(ki_rows_check(q, ix->d, ix->metric, "query"));
@@ -83,20 +102,13 @@ kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith
         *out = q.data;
         goto out;
     }
-    if (!ki_mul(q.n, row, &len)) KI_FAIL(KITH_LIMIT, "%zu queries of %zu bytes", q.n, row);
-    if (len > c->queries_len) {
-        void *more = ki_array(c->env, 1, len);
-
-        KI_NEED(more);
-        ki_release(c->env, c->queries, 1, c->queries_len);
-        c->queries = more;
-        c->queries_len = len;
-    }
+    room = ki_context_room(c, q.n, row);
+    KI_NEED(room);
     if (bits)
-        KI_TRY(v->codec->encode(q, 0, q.n, ix->d, c->queries));
+        KI_TRY(v->codec->encode(q, 0, q.n, ix->d, room));
     else
-        ki_rows_to_f32(q, 0, q.n, ix->d, c->queries);
-    *out = c->queries;
+        ki_rows_to_f32(q, 0, q.n, ix->d, room);
+    *out = room;
 out:
     return st;
 }

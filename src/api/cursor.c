@@ -90,7 +90,7 @@ kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_que
     kith_cursor *c = NULL;
     const void *query;
 
-    if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
+    if (!ix || !out) KI_FAIL(KITH_BAD_ARG, "index and out may not be NULL");
     if (one.n != 1) KI_FAIL(KITH_BAD_ARG, "a cursor takes one query, not %zu", one.n);
     c = ki_zeros(&shared->env, 1, sizeof *c);
     KI_NEED(c);

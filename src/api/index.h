@@ -52,10 +52,15 @@ extern const ki_param_table ki_metric_params, ki_search_params;
 kith_status ki_index_create(const kith_host *host, kith_index **out);
 void ki_index_share(const kith_index *ix);
 kith_status ki_index_writable(const kith_index *ix);
+/* What of ix is seen now; BAD_ARG when ix is NULL. leave gives it back; v may be NULL. */
+kith_status ki_index_look(const kith_index *ix, const ki_view **v);
+void ki_index_leave(const kith_index *ix, const ki_view *v);
 
 /* A context for one call: the caller's, an idle one, or a new one. give is for what take gave. */
 kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_context **out);
 void ki_context_give(const kith_index *ix, const kith_query *how, kith_context *c);
+/* count * size bytes for queries, kept in the context: the same bytes at the next call. */
+void *ki_context_room(kith_context *c, size_t count, size_t size); /* NULL: no memory */
 /* q checked and as the exact search wants it: borrowed from q or converted into the context. */
 kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith_context *c,
                        const void **out);

@@ -11,35 +11,37 @@
 kith_status kith_get(const kith_index *ix, int64_t id, float *out)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
     uint32_t pos;
 
+    KI_TRY(ki_index_look(ix, &v));
     if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
     if (!ki_view_find(v, id, &pos))
         KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)id);
     v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, v->d, out);
 out:
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
 int kith_contains(const kith_index *ix, int64_t id)
 {
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = ix ? ki_view_acquire(ix->rows) : NULL;
     uint32_t pos;
-    const bool there = ki_view_find(v, id, &pos);
+    const bool there = v && ki_view_find(v, id, &pos);
 
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return there;
 }
 
 kith_status kith_ids(const kith_index *ix, uint64_t at, size_t cap, int64_t *ids, size_t *got)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
     uint64_t live = 0;
     size_t n = 0;
 
+    KI_TRY(ki_index_look(ix, &v));
     if (!got || (cap && !ids)) KI_FAIL(KITH_BAD_ARG, "ids and got may not be NULL");
     for (uint32_t pos = v->live == v->n && at < v->n ? (uint32_t)at : 0; pos < v->n && n < cap;
          pos++) {
@@ -49,18 +51,19 @@ kith_status kith_ids(const kith_index *ix, uint64_t at, size_t cap, int64_t *ids
     }
     *got = n;
 out:
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
 kith_status kith_get_label(const kith_index *ix, int64_t id, char *buf, size_t cap, size_t *len)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
     const char *text;
     size_t n, fits;
     uint32_t pos;
 
+    KI_TRY(ki_index_look(ix, &v));
     if (cap && !buf) KI_FAIL(KITH_BAD_ARG, "buf may not be NULL");
     if (!ki_view_find(v, id, &pos))
         KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)id);
@@ -72,7 +75,7 @@ kith_status kith_get_label(const kith_index *ix, int64_t id, char *buf, size_t c
     }
     if (len) *len = n;
 out:
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
@@ -80,67 +83,70 @@ kith_status kith_find_label(const kith_index *ix, const char *text, int64_t *ids
                             size_t *n)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
 
+    KI_TRY(ki_index_look(ix, &v));
     if (!text || !n || (cap && !ids)) KI_FAIL(KITH_BAD_ARG, "text, ids and n may not be NULL");
     KI_TRY(ki_view_find_label(v, ki_unconst(&ix->env), text, ids, cap, n));
 out:
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
 kith_status kith_filter_bind(const kith_index *ix, const kith_filter *f, kith_filter **out)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
 
+    KI_TRY(ki_index_look(ix, &v));
     if (!f || !out) KI_FAIL(KITH_BAD_ARG, "filter and out may not be NULL");
     KI_TRY(ki_filter_bind(ix->rows, v, f, out));
 out:
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
-/* ---- the index
- * ----------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 size_t kith_dim(const kith_index *ix)
 {
-    return ix->d;
+    return ix ? ix->d : 0;
 }
 
 uint64_t kith_count(const kith_index *ix)
 {
-    const ki_view *v = ki_view_acquire(ix->rows);
-    const uint64_t live = v->live;
+    const ki_view *v = ix ? ki_view_acquire(ix->rows) : NULL;
+    const uint64_t live = v ? v->live : 0;
 
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return live;
 }
 
 kith_metric kith_metric_of(const kith_index *ix)
 {
-    return ix->metric;
+    return ix ? ix->metric : (kith_metric)0;
 }
 
 kith_dtype kith_dtype_of(const kith_index *ix)
 {
-    const ki_view *v = ki_view_acquire(ix->rows);
-    const kith_dtype t = v->codec->dtype;
+    const ki_view *v = ix ? ki_view_acquire(ix->rows) : NULL;
+    const kith_dtype t = v ? v->codec->dtype : (kith_dtype)0;
 
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return t;
 }
 
 const char *kith_spec(const kith_index *ix)
 {
-    return ix->spec;
+    return ix ? ix->spec : "";
 }
 
 void kith_stats(const kith_index *ix, kith_each *each, void *ctx)
 {
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v;
 
+    if (!ix || !each) return;
+    v = ki_view_acquire(ix->rows);
     each(ctx, "count", "rows", v->live);
     each(ctx, "removed", "rows", v->n - v->live);
     each(ctx, "dim", "components", (double)v->d);
@@ -152,8 +158,7 @@ void kith_stats(const kith_index *ix, kith_each *each, void *ctx)
     ki_view_release(ix->rows, v);
 }
 
-/* ---- tables
- * ---------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 typedef struct dtype_row {
     kith_dtype id;
@@ -182,13 +187,14 @@ static const dtype_row *dtype_of(kith_dtype t)
 
 kith_status kith_dtype_find(const char *name, kith_dtype *out)
 {
-    for (size_t i = 0; name && i < sizeof dtypes / sizeof *dtypes; i++)
+    if (!name || !out) return ki_fail(KITH_BAD_ARG, "name and out may not be NULL");
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
         if (ki_named(name, dtypes[i].name, dtypes[i].aliases)) {
             *out = dtypes[i].id;
             return KITH_OK;
         }
     return ki_fail(KITH_NOT_FOUND, "no type \"%.40s\"; known: f32 f64 f16 bf16 i8 u8 bit i32 i64",
-                   name ? name : "");
+                   name);
 }
 
 const char *kith_dtype_name(kith_dtype t)
@@ -208,10 +214,14 @@ size_t kith_row_bytes(kith_dtype t, size_t d)
 
 kith_status kith_to_f32(kith_rows x, size_t d, float *out)
 {
-    if (!dtype_of(x.dtype)) return ki_fail(KITH_BAD_ARG, "%d is no type", (int)x.dtype);
-    if (x.n && (!x.data || !out)) return ki_fail(KITH_BAD_ARG, "data and out may not be NULL");
+    kith_status st = KITH_OK;
+
+    if (d == 0) KI_FAIL(KITH_BAD_ARG, "dimension 0: 1 or more is possible");
+    KI_TRY(ki_rows_check_shape(x, d, KITH_HAMMING, "row")); // a metric that bits have, too
+    if (x.n && !out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
     ki_rows_to_f32(x, 0, x.n, d, out);
-    return KITH_OK;
+out:
+    return st;
 }
 
 kith_status kith_metric_find(const char *name, kith_metric *out)
@@ -220,15 +230,16 @@ kith_status kith_metric_find(const char *name, kith_metric *out)
     char known[160] = "";
     size_t at = 0;
 
+    if (!name || !out) return ki_fail(KITH_BAD_ARG, "name and out may not be NULL");
     for (size_t i = 0; (m = ki_metric_at(i)) != NULL; i++) {
-        if (name && ki_named(name, m->name, m->aliases)) {
+        if (ki_named(name, m->name, m->aliases)) {
             *out = m->id;
             return KITH_OK;
         }
         at += strlen(strncat(known, " ", sizeof known - at - 1)) - at;
         at += strlen(strncat(known, m->name, sizeof known - at - 1)) - at;
     }
-    return ki_fail(KITH_NOT_FOUND, "no metric \"%.40s\"; known:%s", name ? name : "", known);
+    return ki_fail(KITH_NOT_FOUND, "no metric \"%.40s\"; known:%s", name, known);
 }
 
 const char *kith_metric_name(kith_metric m)
@@ -252,30 +263,30 @@ kith_status kith_list(const char *table, kith_each *each, void *ctx)
     const ki_codec *codec;
     const ki_metric *m;
     const ki_isa *isa;
-    const char *name = table ? table : "";
 
-    if (strcmp(name, "metrics") == 0) {
+    if (!table || !each) return ki_fail(KITH_BAD_ARG, "table and each may not be NULL");
+    if (strcmp(table, "metrics") == 0) {
         for (size_t i = 0; (m = ki_metric_at(i)) != NULL; i++) each(ctx, m->name, m->about, m->id);
-    } else if (strcmp(name, "dtypes") == 0) {
+    } else if (strcmp(table, "dtypes") == 0) {
         for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
             each(ctx, dtypes[i].name, dtypes[i].about, dtypes[i].id);
-    } else if (strcmp(name, "navigators") == 0) {
+    } else if (strcmp(table, "navigators") == 0) {
         for (size_t i = 0; (nav = ki_navigator_at(i)) != NULL; i++)
             each(ctx, nav->name, nav->about, (double)NAN);
-    } else if (strcmp(name, "codecs") == 0) {
+    } else if (strcmp(table, "codecs") == 0) {
         for (size_t i = 0; (codec = ki_codec_at(i)) != NULL; i++)
             each(ctx, codec->name, codec->about, (double)NAN);
-    } else if (strcmp(name, "formats") == 0) {
+    } else if (strcmp(table, "formats") == 0) {
         for (size_t i = 0; (format = ki_format_at(i)) != NULL; i++)
             each(ctx, format->name, format->about, (double)NAN);
-    } else if (strcmp(name, "isas") == 0) {
+    } else if (strcmp(table, "isas") == 0) {
         for (size_t i = 0; (isa = ki_isa_at(i)) != NULL; i++)
             each(ctx, isa->name, "", (isa->needs & ~ki_cpu_features()) == 0);
     } else {
         return ki_fail(KITH_NOT_FOUND,
                        "no table \"%.40s\"; known: metrics dtypes navigators codecs "
                        "formats isas",
-                       name);
+                       table);
     }
     return KITH_OK;
 }

@@ -60,22 +60,28 @@ out:
 kith_status kith_set_param(kith_index *ix, const char *name, const char *value)
 {
     kith_status st = KITH_OK;
-    ki_rows *before = ix->rows;
-    const ki_plan plan = ix->plan;
-    const ki_view *v = ki_view_acquire(ix->rows);
-    const uint32_t n = v->n;
+    const ki_view *v;
+    ki_rows *before;
+    ki_plan plan;
+    uint32_t n;
 
-    ki_view_release(ix->rows, v);
-    if (!name || !value) KI_FAIL(KITH_BAD_ARG, "name and value may not be NULL");
     KI_TRY(ki_index_writable(ix));
+    if (!name || !value) KI_FAIL(KITH_BAD_ARG, "name and value may not be NULL");
+    v = ki_view_acquire(ix->rows);
+    n = v->n;
+    ki_view_release(ix->rows, v);
     if (n) KI_FAIL(KITH_BAD_ARG, "%s is set before the first row; the index has %u", name, n);
-    KI_TRY(ki_plan_set(&ix->plan, name, value));
-    KI_TRY(create_rows(ix));
+    plan = ix->plan;
+    before = ix->rows;
+    st = ki_plan_set(&ix->plan, name, value);
+    if (st == KITH_OK) st = create_rows(ix);
+    if (st != KITH_OK) {
+        ix->plan = plan;
+        goto out;
+    }
     ki_rows_free(before);
     ki_plan_text(&ix->plan, ix->metric, ix->spec);
-    return KITH_OK;
 out:
-    ix->plan = plan;
     return st;
 }
 
@@ -211,7 +217,7 @@ kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *
     saving s = {ix, NULL};
     ki_progress p;
 
-    if (!path) KI_FAIL(KITH_BAD_ARG, "path may not be NULL");
+    if (!ix || !path) KI_FAIL(KITH_BAD_ARG, "index and path may not be NULL");
     KI_TRY(check_source(ix, w));
     s.view = ki_view_acquire(ix->rows);
     ki_progress_init(&p, w, "save", 0);
@@ -229,7 +235,7 @@ kith_status kith_write(const kith_index *ix, int (*sink)(void *ctx, const void *
     saving s = {ix, NULL};
     ki_progress p;
 
-    if (!sink) KI_FAIL(KITH_BAD_ARG, "sink may not be NULL");
+    if (!ix || !sink) KI_FAIL(KITH_BAD_ARG, "index and sink may not be NULL");
     KI_TRY(check_source(ix, NULL));
     s.view = ki_view_acquire(ix->rows);
     ki_progress_init(&p, NULL, "write", 0);
@@ -242,14 +248,15 @@ out:
 kith_status kith_verify(const kith_index *ix, const kith_watch *w)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
     ki_progress p;
 
+    KI_TRY(ki_index_look(ix, &v));
     KI_TRY(check_source(ix, w));
     ki_progress_init(&p, w, "check", v->n);
     KI_TRY(ki_view_check(v, ki_unconst(&ix->env), &p));
 out:
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
@@ -257,7 +264,20 @@ out:
 
 kith_status ki_index_writable(const kith_index *ix)
 {
+    if (!ix) return ki_fail(KITH_BAD_ARG, "the index may not be NULL");
     return ix->read_only ? ki_fail(KITH_READ_ONLY, "the index was opened read-only") : KITH_OK;
+}
+
+kith_status ki_index_look(const kith_index *ix, const ki_view **v)
+{
+    if (!ix) return ki_fail(KITH_BAD_ARG, "the index may not be NULL");
+    *v = ki_view_acquire(ix->rows);
+    return KITH_OK;
+}
+
+void ki_index_leave(const kith_index *ix, const ki_view *v)
+{
+    if (v) ki_view_release(ix->rows, v);
 }
 
 void ki_index_share(const kith_index *ix)

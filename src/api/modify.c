@@ -48,7 +48,7 @@ kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *
     ki_progress p;
 
     KI_TRY(ki_index_writable(ix));
-    if (!src || src->size != sizeof *src)
+    if (!src || src->size != sizeof *src || !src->next)
         KI_FAIL(KITH_BAD_ARG, "the source is no kith_source of this version");
     if (src->d != ix->d)
         KI_FAIL(KITH_BAD_ARG, "the source has %zu components a row, the index %zu", src->d, ix->d);
@@ -131,6 +131,7 @@ kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watc
     ki_progress p;
 
     KI_TRY(ki_index_writable(into));
+    if (!from) KI_FAIL(KITH_BAD_ARG, "the index to merge may not be NULL");
     if (into == from) KI_FAIL(KITH_BAD_ARG, "an index cannot be merged into itself");
     if (into->d != from->d)
         KI_FAIL(KITH_BAD_ARG, "%zu components a row cannot be merged into %zu", from->d, into->d);
@@ -156,5 +157,6 @@ out:
 kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w)
 {
     (void)w; // Flat and its codecs learn nothing; what is handed over is checked all the same
+    if (!ix) return ki_fail(KITH_BAD_ARG, "the index may not be NULL");
     return ki_rows_check(x, ix->d, ix->metric, "row");
 }

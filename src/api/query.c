@@ -120,11 +120,12 @@ kith_status kith_search(const kith_index *ix, kith_rows q, const kith_query *how
                         float *dist)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
     kith_context *c = NULL;
     kith_query h;
     const void *queries;
 
+    KI_TRY(ki_index_look(ix, &v));
     KI_TRY(ki_query_check(ix, how, &h));
     KI_TRY(check_k(&h, q.n, ids));
     KI_TRY(ki_context_take(ix, &h, &c));
@@ -132,7 +133,7 @@ kith_status kith_search(const kith_index *ix, kith_rows q, const kith_query *how
     KI_TRY(search_rows(ix, v, queries, q.n, NULL, &h, c, ids, dist));
 out:
     if (c) ki_context_give(ix, &h, c);
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
@@ -140,18 +141,21 @@ kith_status kith_search_ids(const kith_index *ix, const int64_t *of, size_t n,
                             const kith_query *how, int64_t *ids, float *dist)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
-    const bool bits = v->codec->type == KI_BITS;
-    const size_t row = bits ? v->row_bytes : ix->d * sizeof(float);
-    ki_env *env = ki_unconst(&ix->env);
     kith_context *c = NULL;
-    uint8_t *queries = NULL;
+    const ki_view *v = NULL;
+    uint8_t *queries;
     kith_query h;
+    size_t row;
+    bool bits;
 
+    KI_TRY(ki_index_look(ix, &v));
     KI_TRY(ki_query_check(ix, how, &h));
     KI_TRY(check_k(&h, n, ids));
     if (n && !of) KI_FAIL(KITH_BAD_ARG, "of may not be NULL");
-    queries = ki_array(env, n, row);
+    KI_TRY(ki_context_take(ix, &h, &c));
+    bits = v->codec->type == KI_BITS;
+    row = bits ? v->row_bytes : ix->d * sizeof(float);
+    queries = ki_context_room(c, n, row);
     KI_NEED(queries);
     for (size_t i = 0; i < n; i++) {
         uint32_t pos;
@@ -164,13 +168,11 @@ kith_status kith_search_ids(const kith_index *ix, const int64_t *of, size_t n,
             v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, ix->d,
                              (float *)(void *)(queries + i * row));
     }
-    KI_TRY(ki_context_take(ix, &h, &c));
     KI_TRY(search_rows(ix, v, queries, n, h.options & KITH_EXCLUDE_SELF ? of : NULL, &h, c, ids,
                        dist));
 out:
     if (c) ki_context_give(ix, &h, c);
-    if (queries) ki_release(env, queries, n, row);
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 
@@ -211,7 +213,7 @@ out:
 kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how, kith_hits **out)
 {
     kith_status st = KITH_OK;
-    const ki_view *v = ki_view_acquire(ix->rows);
+    const ki_view *v = NULL;
     kith_context *c = NULL;
     kith_hits *hits = NULL;
     ki_mask mask = {0};
@@ -221,6 +223,7 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     const void *queries;
     ki_ask ask;
 
+    KI_TRY(ki_index_look(ix, &v));
     if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
     KI_TRY(ki_query_check(ix, how, &h));
     if (isnan(h.limit)) KI_FAIL(KITH_BAD_ARG, "a range search needs a limit");
@@ -245,10 +248,10 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     *out = hits;
     hits = NULL;
 out:
-    ki_mask_free(ki_unconst(&ix->env), &mask);
+    if (ix) ki_mask_free(ki_unconst(&ix->env), &mask);
     if (c) ki_context_give(ix, &h, c);
     kith_hits_free(hits);
-    ki_view_release(ix->rows, v);
+    ki_index_leave(ix, v);
     return st;
 }
 

@@ -116,8 +116,10 @@ kith_status kith_source_save(kith_source *src, kith_dtype dtype, const char *pat
                              const kith_host *host, const kith_watch *w)
 {
     const ki_format *format;
-    const kith_status st = check_path(path, src);
+    kith_status st;
 
+    if (!src) return ki_fail(KITH_BAD_ARG, "src may not be NULL");
+    st = check_path(path, src);
     if (st != KITH_OK) return st;
     if (src->size != sizeof *src || !src->next)
         return ki_fail(KITH_BAD_ARG, "src is no kith_source: its size is %u, not %zu", src->size,

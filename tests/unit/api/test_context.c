@@ -22,7 +22,7 @@ static kith_index *filled(const kith_host *host)
 static void second_query_allocates_nothing(void **state)
 {
     static const size_t batch[] = {1, 2, 50};
-    int64_t ids[50 * 10];
+    int64_t ids[50 * 10], of[90];
     kith_query how = KITH_QUERY_INIT;
     failing_host f;
     kith_index *ix;
@@ -31,12 +31,17 @@ static void second_query_allocates_nothing(void **state)
     failing_init(&f);
     f.host.threads = 1;
     ix = filled(&f.host);
+    for (int64_t i = 0; i < 90; i++) of[i] = i * 50 + 7;
     for (size_t i = 0; i < sizeof batch / sizeof *batch; i++) {
         size_t before;
 
         must(kith_search(ix, KITH_ROWS(rows, batch[i], KITH_F32), &how, ids, NULL));
         before = atomic_load(&f.allocs);
         must(kith_search(ix, KITH_ROWS(rows[60], batch[i], KITH_F32), &how, ids, NULL));
+        assert_int_equal(atomic_load(&f.allocs), before);
+        must(kith_search_ids(ix, of, batch[i], &how, ids, NULL));
+        before = atomic_load(&f.allocs);
+        must(kith_search_ids(ix, of + 40, batch[i], &how, ids, NULL));
         assert_int_equal(atomic_load(&f.allocs), before);
     }
     kith_free(ix);

@@ -20,7 +20,7 @@ static void names(void **state)
     must(kith_metric_find("manhattan", &m));
     assert_int_equal(m, KITH_L1);
     refused(kith_metric_find("nearly", &m), KITH_NOT_FOUND, "l2");
-    refused(kith_metric_find(NULL, &m), KITH_NOT_FOUND, "known");
+    refused(kith_metric_find(NULL, &m), KITH_BAD_ARG, "name");
     assert_string_equal(kith_metric_name((kith_metric)0), "?");
     assert_true(kith_metric_is_similarity(KITH_IP) && !kith_metric_is_similarity(KITH_L2));
     for (int i = 1; i <= 9; i++) {
