@@ -51,7 +51,7 @@ typedef struct job {
 /* Always followed by job_end, whatever it returns. */
 kith_status job_begin(const arguments *a, job *j);
 kith_status job_open(job *j, const char *path, uint32_t flags);
-/* Before job_open of an index that will be saved at path: until job_end no other kith changes it. */
+/* Before job_open of an index to be saved at path: until job_end no other kith changes it. */
 kith_status job_lock(job *j, const char *path);
 kith_status job_save(job *j, const char *path);
 int is_index_name(const char *path); /* ends in .kith */

@@ -285,12 +285,31 @@ static int ends_in(const char *name, const char *ending)
     return n >= m && strcasecmp(name + n - m, ending) == 0;
 }
 
+/* What the first line has first, outside of quotes and of arrays: ',', ';' or a tab. */
+static const char *usual_delimiter(const csv_rows *c)
+{
+    int quoted = 0, depth = 0;
+
+    if (ends_in(c->name, ".tsv") || ends_in(c->name, ".tab")) return "\t";
+    for (size_t i = c->from; i < c->to; i++) {
+        const unsigned char byte = c->raw[i];
+        if (byte == '"') quoted = !quoted;
+        if (quoted) continue;
+        if ((byte == '\n' || byte == '\r') && i > c->from) break;
+        depth += (byte == '[') - (byte == ']');
+        if (depth > 0) continue;
+        if (byte == ',') return ",";
+        if (byte == ';') return ";";
+        if (byte == '\t') return "\t";
+    }
+    return ",";
+}
+
 static kith_status take_options(csv_rows *c, const csv_options *how)
 {
     const char *delimiter = how->delimiter, *encoding = how->encoding;
 
-    if (delimiter == NULL)
-        delimiter = ends_in(c->name, ".tsv") || ends_in(c->name, ".tab") ? "\t" : ",";
+    if (delimiter == NULL) delimiter = usual_delimiter(c);
     if (strcmp(delimiter, "\\t") == 0 || strcmp(delimiter, "tab") == 0) delimiter = "\t";
     if (*delimiter == '\0' || strlen(delimiter) >= sizeof c->delimiter ||
         strpbrk(delimiter, "\"\r\n") != NULL)
@@ -308,20 +327,24 @@ static kith_status take_options(csv_rows *c, const csv_options *how)
     return KITH_OK;
 }
 
-/* Numbers and arrays only, and not 0,1,2… (or 1,2,3…), which pandas writes as names. */
+/* A number or a list of them in the place of a name; whole numbers that count on from column to
+ * column are names, as pandas writes them. */
 static int looks_like_data(const csv_rows *c)
 {
-    int64_t last = 0, name = 0;
-    int counts = c->now.n > 1;
+    int64_t last = 0, name;
+    size_t numbers = 0, at = 0;
 
     for (size_t i = 0; i < c->now.n; i++) {
         const char *text = csv_rows_field(c, i, NULL);
-        if (text[0] == '\0') return 0; // the name of pandas' index
-        if (text[0] != '[' && text[strspn(text, "0123456789+-.eE ;|")] != '\0') return 0;
-        counts = counts && parse_int(text, &name) && (i == 0 || name == last + 1);
-        if (counts) last = name;
+        if (text[0] == '[') return 1;
+        if (strpbrk(text, "0123456789") == NULL || text[strspn(text, "0123456789+-.eE ;|")] != '\0')
+            continue;
+        if (!parse_int(text, &name)) return 1;
+        if (numbers++ > 0 && (name != last + 1 || i != at + 1)) return 1;
+        last = name;
+        at = i;
     }
-    return !counts;
+    return numbers == 1 && c->now.n == 1;
 }
 
 static kith_status read_header(csv_rows *c)
@@ -351,16 +374,15 @@ static kith_status open_stream(FILE *file, const char *name, const csv_options *
     file = NULL;
     c->name = text_copy(name, strlen(name));
     NEED(c->name);
-    TRY(take_options(c, how));
     if (csv_init(&c->parser, 0) != 0) FAIL(KITH_NO_MEMORY, "out of memory: libcsv");
-    csv_set_delim(&c->parser, (unsigned char)c->delimiter[0]);
-    csv_set_blk_size(&c->parser, 32 << 10);
     TRY(fill(c));
-    if (c->to >= 2 &&
-        (memcmp(c->raw, "\xff\xfe", 2) == 0 || memcmp(c->raw, "\xfe\xff", 2) == 0))
+    if (c->to >= 2 && (memcmp(c->raw, "\xff\xfe", 2) == 0 || memcmp(c->raw, "\xfe\xff", 2) == 0))
         FAIL(KITH_UNSUPPORTED, "%s: UTF-16; write it as UTF-8 first: iconv -f utf-16 -t utf-8",
              name);
     if (c->to >= 3 && memcmp(c->raw, "\xef\xbb\xbf", 3) == 0) c->from = 3; // byte order mark
+    TRY(take_options(c, how));
+    csv_set_delim(&c->parser, (unsigned char)c->delimiter[0]);
+    csv_set_blk_size(&c->parser, 32 << 10);
     if (c->header) TRY(read_header(c));
     *out = c;
     c = NULL;
@@ -411,11 +433,19 @@ void csv_rows_free(csv_rows *c)
 
 /* ---- columns by name or number --------------------------------------------------------------- */
 
+const char *csv_column_name(const csv_rows *c, size_t i)
+{
+    return i < c->names.n ? c->names.text + c->names.start[i] : NULL;
+}
+
+const char *csv_rows_name(const csv_rows *c)
+{
+    return c->name;
+}
+
 static const char *name_at(const void *ctx, size_t i)
 {
-    const csv_rows *c = ctx;
-
-    return i < c->names.n ? c->names.text + c->names.start[i] : NULL;
+    return csv_column_name(ctx, i);
 }
 
 size_t csv_column_named(const csv_rows *c, const char *name)

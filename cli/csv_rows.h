@@ -12,7 +12,8 @@ enum {
 };
 
 typedef struct csv_options {
-    const char *delimiter; /* one or more characters, \t is a tab; NULL: by the file's name */
+    const char *delimiter; /* one or more characters, \t is a tab; NULL: a tab in .tsv, else what
+                            * the first line has first, a comma, a semicolon or a tab */
     const char *encoding;  /* "utf-8" (or NULL), "latin1" */
     int no_header, no_quotes;
 } csv_options;
@@ -30,6 +31,9 @@ kith_status csv_rows_next(csv_rows *c, size_t *fields);
 const char *csv_rows_field(const csv_rows *c, size_t i, size_t *len);
 /* Columns of the file: of its header, or of its first record. 0 before that is known. */
 size_t csv_rows_columns(const csv_rows *c);
+/* The header of the i-th column, NULL without one; the name of the file, for sentences. */
+const char *csv_column_name(const csv_rows *c, size_t i);
+const char *csv_rows_name(const csv_rows *c);
 /* A sentence that begins with file, line and column: "items.csv: line 3, column 2 (title): …".
  * column: from 0; SIZE_MAX: none. */
 kith_status csv_rows_fail(const csv_rows *c, size_t column, const char *format, ...)

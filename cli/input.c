@@ -13,14 +13,18 @@
 const option column_options[] = {
     {"vector-column", "COLUMNS",
      "CSV: the columns of the vector by name or number, as 3, 2-129, x,y,z or f0-f99; one column "
-     "may hold an array [0.5,1] (default: the array, or every numeric column that is no id or "
-     "label)",
+     "may hold an array [0.5,1] or a list 0.5 1 (default: the array, or every numeric column that "
+     "is named like no id or label; which they are is told)",
      0},
-    {"id-column", "COLUMN", "CSV: the column of the ids (default: one named id; none: no ids)", 0},
+    {"id-column", "COLUMN",
+     "CSV: the column of the ids (default: the one named id, index, …Id or …_id, or the "
+     "nameless one of pandas; none: no ids)",
+     0},
     {"label-column", "COLUMN", "CSV: the column of the labels (default: one named label; none)", 0},
     {"delimiter", "TEXT",
      "CSV: what separates columns: one character, \\t, or several as :: (then quotes mean "
-     "nothing; default: a tab in .tsv, else a comma)",
+     "nothing; default: a tab in .tsv, else whichever of comma, semicolon and tab the first line "
+     "has first)",
      0},
     {"no-header", NULL, "CSV: the first line is data, columns have only numbers", 0},
     {"no-quotes", NULL, "CSV: a quote is a letter like any other", 0},
@@ -47,7 +51,7 @@ const option join_options[] = {
 };
 
 const option query_options[] = {
-    {"query-id", "COLUMN", "CSV queries: the column of their ids (default: one named id)", 0},
+    {"query-id", "COLUMN", "CSV queries: the column of their ids (default: as --id-column)", 0},
     {NULL, NULL, NULL, 0},
 };
 
@@ -120,8 +124,8 @@ static kith_status as_bits(const char *path, kith_source *src)
     bytes = array_new(1, sizeof *bytes);
     NEED(bytes);
     *bytes = *src;
-    *src = (kith_source){sizeof *src, bytes,     KITH_BIT,  8 * bytes->d,
-                         bytes->n,    next_bits, close_bits};
+    *src =
+        (kith_source){sizeof *src, bytes, KITH_BIT, 8 * bytes->d, bytes->n, next_bits, close_bits};
     return KITH_OK;
 out:
     src->close(src->ctx);
@@ -140,6 +144,7 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
         given_text(a, "vector-column"),
         role == INPUT_QUERIES ? given_text(a, "query-id") : given_text(a, "id-column"),
         role == INPUT_QUERIES ? "none" : given_text(a, "label-column"),
+        role == INPUT_QUERIES ? TELL_OMITTED : TELL_ALWAYS,
     };
 
     if (is_hdf5(path))

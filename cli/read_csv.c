@@ -18,11 +18,10 @@ static const char gaps[] = " \t;|";
 
 typedef struct csv_source {
     csv_rows *rows;
-    size_t *column, columns; /* of the vector */
-    size_t id, label;        /* their columns, SIZE_MAX: none */
-    size_t d;                /* 0 until the first record is read */
-    int waiting;             /* a record is read and not yet handed out */
-    float *x;                /* what the last batch lends: [n][d] */
+    csv_choice use; /* which columns */
+    size_t d;       /* 0 until the first record is read */
+    int waiting;    /* a record is read and not yet handed out */
+    float *x;       /* what the last batch lends: [n][d] */
     int64_t *ids;
     char *text;          /* the labels, NUL-ended */
     const char **labels; /* [n] into text */
@@ -37,7 +36,7 @@ typedef struct csv_source {
 static kith_status row_room(csv_source *s, size_t n, size_t d)
 {
     if (d > KITH_MAX_DIM)
-        return csv_rows_fail(s->rows, s->column[0], "%zu numbers, a vector has at most %u", d,
+        return csv_rows_fail(s->rows, s->use.column[0], "%zu numbers, a vector has at most %u", d,
                              KITH_MAX_DIM);
     return array_grow(&s->x, &s->x_cap, (n + 1) * d, sizeof *s->x) ? KITH_OK : KITH_NO_MEMORY;
 }
@@ -57,24 +56,36 @@ static kith_status read_number(const csv_source *s, size_t column, const char *t
 
 static kith_status read_columns(csv_source *s, size_t n)
 {
-    kith_status st = row_room(s, n, s->columns);
+    kith_status st = row_room(s, n, s->use.columns);
 
-    for (size_t i = 0; i < s->columns && st == KITH_OK; i++)
-        st = read_number(s, s->column[i], csv_rows_field(s->rows, s->column[i], NULL),
-                         &s->x[n * s->columns + i]);
-    s->d = s->columns;
+    for (size_t i = 0; i < s->use.columns && st == KITH_OK; i++)
+        st = read_number(s, s->use.column[i], csv_rows_field(s->rows, s->use.column[i], NULL),
+                         &s->x[n * s->use.columns + i]);
+    s->d = s->use.columns;
     return st;
 }
 
 /* The first record says how many numbers there are. */
 static kith_status agree(csv_source *s, size_t count, const char *what)
 {
-    if (count == 0) return csv_rows_fail(s->rows, s->column[0], "%s is empty", what);
+    if (count == 0) return csv_rows_fail(s->rows, s->use.column[0], "%s is empty", what);
     if (s->d == 0) s->d = count;
     if (count != s->d)
-        return csv_rows_fail(s->rows, s->column[0], "%s has %zu numbers, the first had %zu", what,
-                             count, s->d);
+        return csv_rows_fail(s->rows, s->use.column[0], "%s has %zu numbers, the first had %zu",
+                             what, count, s->d);
     return KITH_OK;
+}
+
+/* What pandas writes of numpy arrays, [0.5 1. 2.], is told apart: it may also be cut by "...". */
+static kith_status not_json(const csv_source *s, const char *text, const json_error_t *error)
+{
+    if (strchr(text, ',') == NULL && strpbrk(text, "0123456789") != NULL &&
+        strchr(text, ' ') != NULL && strpbrk(text, "abcdfABCDF\"{}") == NULL)
+        return csv_rows_fail(s->rows, s->use.column[0],
+                             "the array has no commas: a numpy array as it is printed; write "
+                             "x.tolist() instead");
+    return csv_rows_fail(s->rows, s->use.column[0], "character %d of the array: %.80s",
+                         error->position, error->text);
 }
 
 static kith_status read_array(csv_source *s, size_t n, const char *text, size_t len)
@@ -83,20 +94,19 @@ static kith_status read_array(csv_source *s, size_t n, const char *text, size_t 
     json_error_t error;
     json_t *array = json_loadb(text, len, JSON_DECODE_INT_AS_REAL, &error);
 
-    if (array == NULL)
-        TRY(csv_rows_fail(s->rows, s->column[0], "character %d of the array: %.80s", error.position,
-                          error.text));
+    if (array == NULL) TRY(not_json(s, text, &error));
     TRY(agree(s, json_array_size(array), "the array"));
     TRY(row_room(s, n, s->d));
     for (size_t i = 0; i < s->d; i++) {
         const json_t *item = json_array_get(array, i);
         const double value = json_real_value(item);
         if (!json_is_real(item))
-            TRY(csv_rows_fail(s->rows, s->column[0], "item %zu of the array is no number", i + 1));
+            TRY(csv_rows_fail(s->rows, s->use.column[0], "item %zu of the array is no number",
+                              i + 1));
         if (fabs(value) <= (double)FLT_MAX)
             s->x[n * s->d + i] = (float)value;
         else
-            TRY(csv_rows_fail(s->rows, s->column[0],
+            TRY(csv_rows_fail(s->rows, s->use.column[0],
                               "item %zu of the array, %g, is too large for a float", i + 1, value));
     }
 out:
@@ -121,7 +131,7 @@ static kith_status read_list(csv_source *s, size_t n, const char *text)
         const size_t len = strcspn(at, gaps), kept = len <= NUMBER ? len : NUMBER + 1;
         memcpy(word, at, kept);
         word[kept] = '\0';
-        TRY(read_number(s, s->column[0], word, &s->x[n * s->d + count++]));
+        TRY(read_number(s, s->use.column[0], word, &s->x[n * s->d + count++]));
         at += len;
     }
 out:
@@ -133,26 +143,27 @@ static kith_status read_vector(csv_source *s, size_t n)
     const char *text;
     size_t len;
 
-    if (s->columns > 1) return read_columns(s, n);
-    text = csv_rows_field(s->rows, s->column[0], &len);
-    return *text == '[' ? read_array(s, n, text, len) : read_list(s, n, text);
+    if (s->use.columns > 1) return read_columns(s, n);
+    text = csv_rows_field(s->rows, s->use.column[0], &len);
+    return text[strspn(text, " \t")] == '[' ? read_array(s, n, text, len) : read_list(s, n, text);
 }
 
 /* ---- one record ------------------------------------------------------------------------------ */
 
 static kith_status read_id(csv_source *s, size_t n)
 {
-    const char *text = csv_rows_field(s->rows, s->id, NULL);
+    const char *text = csv_rows_field(s->rows, s->use.id, NULL);
     int64_t id;
 
     if (!array_grow(&s->ids, &s->ids_cap, n + 1, sizeof *s->ids)) return KITH_NO_MEMORY;
     if (!parse_int(text, &id))
-        return csv_rows_fail(s->rows, s->id,
+        return csv_rows_fail(s->rows, s->use.id,
                              "'%.40s' is no id: a whole number is (--label-column takes names, "
                              "--id-column none numbers the rows)",
                              text);
     if (id == KITH_NO_ID)
-        return csv_rows_fail(s->rows, s->id, "%d is the one number that is no id", (int)KITH_NO_ID);
+        return csv_rows_fail(s->rows, s->use.id, "%d is the one number that is no id",
+                             (int)KITH_NO_ID);
     s->ids[n] = id;
     return KITH_OK;
 }
@@ -160,17 +171,17 @@ static kith_status read_id(csv_source *s, size_t n)
 static kith_status read_label(csv_source *s, size_t n)
 {
     size_t len;
-    const char *text = csv_rows_field(s->rows, s->label, &len);
+    const char *text = csv_rows_field(s->rows, s->use.label, &len);
 
     if (!array_grow(&s->start, &s->start_cap, n + 1, sizeof *s->start) ||
         !array_grow(&s->text, &s->text_cap, s->text_len + len + 1, 1))
         return KITH_NO_MEMORY;
     if (len > KITH_MAX_LABEL)
-        return csv_rows_fail(s->rows, s->label, "a label of %zu bytes, at most %u", len,
+        return csv_rows_fail(s->rows, s->use.label, "a label of %zu bytes, at most %u", len,
                              KITH_MAX_LABEL);
     if (!is_utf8(text))
-        return csv_rows_fail(s->rows, s->label, "'%.40s' is not UTF-8; is it --encoding latin1?",
-                             text);
+        return csv_rows_fail(s->rows, s->use.label,
+                             "'%.40s' is not UTF-8; is it --encoding latin1?", text);
     s->start[n] = len > 0 ? s->text_len : SIZE_MAX;
     memcpy(s->text + s->text_len, text, len + 1);
     s->text_len += len + 1;
@@ -192,13 +203,13 @@ static kith_status next_batch(void *ctx, size_t max, kith_batch *out)
         s->waiting = 0;
         if (fields == 0) break;
         TRY(read_vector(s, n));
-        if (s->id != SIZE_MAX) TRY(read_id(s, n));
-        if (s->label != SIZE_MAX) TRY(read_label(s, n));
+        if (s->use.id != SIZE_MAX) TRY(read_id(s, n));
+        if (s->use.label != SIZE_MAX) TRY(read_label(s, n));
         n++;
     }
     out->rows = KITH_ROWS(s->x, n, KITH_F32);
-    if (s->id != SIZE_MAX) out->ids = s->ids;
-    if (s->label != SIZE_MAX && n > 0) {
+    if (s->use.id != SIZE_MAX) out->ids = s->ids;
+    if (s->use.label != SIZE_MAX && n > 0) {
         if (!array_grow(&s->labels, &s->labels_cap, n, sizeof *s->labels)) return KITH_NO_MEMORY;
         for (size_t i = 0; i < n; i++)
             s->labels[i] = s->start[i] != SIZE_MAX ? s->text + s->start[i] : NULL;
@@ -210,56 +221,13 @@ out:
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* The column that the user named, or the one that bears the usual name. */
-static kith_status pick_column(const csv_rows *rows, const char *asked, const char *usual,
-                               size_t *out)
-{
-    *out = SIZE_MAX;
-    if (asked == NULL) *out = csv_column_named(rows, usual);
-    if (asked == NULL || strcmp(asked, "none") == 0) return KITH_OK;
-    return csv_column_find(rows, asked, out);
-}
-
-/* The array, if the first record has one; else every column with a number; else the only column,
- * which may be a list. */
-static kith_status guess_columns(csv_source *s)
-{
-    const size_t n = csv_rows_columns(s->rows);
-    size_t array = SIZE_MAX, arrays = 0;
-    float value;
-
-    s->column = array_new(n, sizeof *s->column);
-    if (s->column == NULL) return KITH_NO_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        const char *text = csv_rows_field(s->rows, i, NULL);
-        if (i == s->id || i == s->label) continue;
-        if (*text == '[') {
-            array = i;
-            arrays++;
-        } else if (parse_float(text, &value)) {
-            s->column[s->columns++] = i;
-        }
-    }
-    if (arrays > 1)
-        return csv_rows_fail(s->rows, array,
-                             "%zu columns hold arrays: choose one by --vector-column", arrays);
-    if (arrays == 1) {
-        s->column[0] = array;
-        s->columns = 1;
-    }
-    if (s->columns == 0 && n == 1) s->column[s->columns++] = 0;
-    if (s->columns == 0)
-        return csv_rows_fail(s->rows, SIZE_MAX, "no column of numbers and no array like [0.5, 1]");
-    return KITH_OK;
-}
-
 static void close_source(void *ctx)
 {
     csv_source *s = ctx;
 
     if (s == NULL) return;
     csv_rows_free(s->rows);
-    free(s->column);
+    csv_choice_free(&s->use);
     free(s->x);
     free(s->ids);
     free(s->text);
@@ -281,13 +249,9 @@ static kith_status open_rows(csv_rows *rows, const csv_layout *layout, kith_sour
     TRY(csv_rows_next(s->rows, &fields));
     if (fields == 0) TRY(csv_rows_fail(s->rows, SIZE_MAX, "the file has no rows"));
     s->waiting = 1;
-    TRY(pick_column(s->rows, layout->id_column, "id", &s->id));
-    TRY(pick_column(s->rows, layout->label_column, "label", &s->label));
-    if (layout->vector_column != NULL)
-        TRY(csv_columns_find(s->rows, layout->vector_column, &s->column, &s->columns));
-    else
-        TRY(guess_columns(s));
+    TRY(csv_choose(s->rows, layout, &s->use));
     TRY(read_vector(s, 0)); // for d; read again with its batch
+    csv_choice_tell(s->rows, layout, &s->use);
     *out = (kith_source){sizeof *out, s, KITH_F32, s->d, UINT64_MAX, next_batch, close_source};
     s = NULL;
 out:

@@ -3,14 +3,7 @@
 #ifndef CLI_READ_CSV_H
 #define CLI_READ_CSV_H
 
-#include "csv_rows.h"
-
-typedef struct csv_layout {
-    csv_options text;
-    const char *vector_column; /* as csv_columns_find; NULL: the array, else all numeric columns */
-    const char *id_column;     /* name or number; NULL: the one named "id"; "none" */
-    const char *label_column;  /* the same with "label" */
-} csv_layout;
+#include "csv_choice.h"
 
 kith_status csv_source_open(const char *path, const csv_layout *layout, kith_source *out);
 /* The same from bytes in memory, borrowed; name is for sentences. */

@@ -10,7 +10,7 @@ equal "a.kith: ok, 3 rows, $(wc -c <a.kith) bytes"
 # add: more rows; ids that exist are refused, or replaced when asked.
 printf 'id,label,x,y\n9,nine,9,9\n' >b.csv
 ok add a.kith b.csv
-[ "$(cat err)" = 'a.kith: 1 rows added, 4 in all' ] || bad "add said: $(cat err)"
+[ "$(tail -n 1 err)" = 'a.kith: 1 rows added, 4 in all' ] || bad "add said: $(cat err)"
 cp a.kith before
 fails 1 'id 9' add a.kith b.csv
 printf 'id,label,x,y\n20,t,1,1\n9,other,8,8\n' >c.csv
@@ -45,7 +45,7 @@ fails 2 'which rows?' get a.kith
 # update: vectors (labels stay), labels, one label.
 printf 'id,x,y\n1,7,7\n3,0,0\n' >u.csv
 ok update a.kith u.csv
-[ "$(cat err)" = 'a.kith: 2 rows updated, 7 in all' ] || bad "update said: $(cat err)"
+[ "$(tail -n 1 err)" = 'a.kith: 2 rows updated, 7 in all' ] || bad "update said: $(cat err)"
 ok update a.kith --id 3 --label three -q
 ok get a.kith 1,3
 equal "$(printf '1\t7 7\tone\n3\t0 0\tthree')"

@@ -21,7 +21,8 @@ built() {
 
 printf 'id,x,y\n7,0.5,-2e-3\n3,+1.,.25\n' >a.csv
 built '7\t0.5 -0.002\n3\t1 0.25' a.csv
-built '0\t7 0.5 -0.002\n1\t3 1 0.25' a.csv --id-column none
+built '0\t0.5 -0.002\n1\t1 0.25' a.csv --id-column none
+built '0\t7 0.5 -0.002\n1\t3 1 0.25' a.csv --id-column none --vector-column 1-3
 built '7\t-0.002\n3\t0.25' a.csv --vector-column y
 built '0\t-0.002 0.5\n1\t0.25 1' a.csv --vector-column y,x --id-column none
 built '7\t0.5 -0.002\n3\t1 0.25' a.csv --vector-column 2-3 --id-column 1
@@ -42,7 +43,7 @@ built '0\t1 2\n1\t4 5' a.csv --no-header
 # Quotes, commas and line ends in labels.
 printf 'label,x,id\n"one, ""two""\nthree",1,5\n  plain  ,2,6\n,3,7\n' >a.csv
 built '5\t1\tone, "two"\\nthree\n6\t2\tplain\n7\t3\t' a.csv
-built '0\t1 5\n1\t2 6\n2\t3 7' a.csv --id-column none --label-column none
+built '0\t1\n1\t2\n2\t3' a.csv --id-column none --label-column none
 printf 'x\ttitle\n1\t"open\n2\tclose"\n' >a.tsv
 built '0\t1\t"open\n1\t2\tclose"' a.tsv --no-quotes --label-column title
 
@@ -62,6 +63,51 @@ printf '0,1,2\n7,8,9\n' >a.csv
 built '0\t7 8 9' a.csv
 printf 'ID,Label,x\n7,seven,1\n' >a.csv
 built '7\t1\tseven' a.csv
+
+# What was taken is told, in one line, and what was left out; searches tell only the latter.
+said() {
+    [ "$(head -n 1 err)" = "$1" ] || bad "$last said: $(cat err), not: $1"
+}
+printf 'title,year,id,x,y,z\na,1999,7,1,2,3\nb,2000,8,4,5,6\n' >a.csv
+ok build a.csv -o x.kith
+said 'a.csv: the vector is columns 2 (year), 4-6 (x…z); ids: 3 (id); left out: 1 (title)'
+ok add x.kith a.csv --id-column none --vector-column x-z,2
+said 'a.csv: the vector is columns 4-6 (x…z), 2 (year); left out: 1 (title), 3 (id)'
+ok build a.csv -o x.kith -q
+[ -s err ] && bad "$last said: $(cat err)"
+ok search x.kith a.csv -k 1
+said 'a.csv: the vector is columns 2 (year), 4-6 (x…z); ids: 3 (id); left out: 1 (title)'
+ok search x.kith a.csv -k 1 --vector-column year,x-z
+[ -s err ] && bad "$last said: $(cat err)"
+
+# Columns named like ids are ids, or are left out; never components.
+for name in index movieId item_id ITEM-ID 'Unnamed: 0' ''; do
+    printf '%s,x,y\n5,1,2\n6,3,4\n' "$name" >a.csv
+    built '5\t1 2\n6\t3 4' a.csv
+done
+printf 'userId,itemId,x\n5,6,1\n6,7,3\n' >a.csv
+built '0\t1\n1\t3' a.csv
+printf 'valid,grid,x\n5,6,1\n6,7,3\n' >a.csv
+built '0\t5 6 1\n1\t6 7 3' a.csv
+printf 'itemId,x\na7,1\na8,3\n' >a.csv
+built '0\t1\n1\t3' a.csv
+printf 'x,y,label\n1,2,3\n' >a.csv
+built '0\t1 2\t3' a.csv
+ok search x.kith a.csv -k 1
+
+# The delimiter is what the first line has first.
+printf 'id;x;y\n7;0.5;2\n8;1;3\n' >a.csv
+built '7\t0.5 2\n8\t1 3' a.csv
+printf 'id\tx\ty\n7\t0.5\t2\n' >a.csv
+built '7\t0.5 2' a.csv
+printf '"a;b, c";id;x\n"one, two";7;2\n' >a.csv
+built '7\t2' a.csv
+printf '[1;2],8\n' >a.csv
+fails 1 'character' build a.csv -o x.kith --no-header
+printf 'id,v\n7,1 2 3\n8,4 5 6\n' >a.csv
+built '7\t1 2 3\n8\t4 5 6' a.csv
+printf 'v\n" [1,2]"\n"[3 ,4] "\n' >a.csv
+built '0\t1 2\n1\t3 4' a.csv
 
 # Latin-1.
 printf 'id,label,x\n1,Caf\351,2\n' >a.csv

@@ -42,6 +42,27 @@ csv 'x,y\n1,2\n3,inf\n'
 refused "'inf' is no finite number" a.csv
 csv 'x,y\n1,2\n0x10,4\n'
 refused "'0x10' is no finite number" a.csv
+# A bad cell in the first row drops no column.
+for cell in nan NaN inf -inf '' 1e99 - 0x10 1_000 N/A null 5%%; do
+    csv "x,y,z\n1,$cell,3\n4,5,6\n"
+    refused 'a.csv: line 2, column 2 (y): ' a.csv
+done
+csv 'x;y\n2,5;1,5\n'
+refused "line 2, column 1 (x): '2,5' is no finite number that a float holds (the decimal sign" a.csv
+csv 'x;y\n2,5;1\n'
+refused "line 2, column 1 (x): '2,5' is no finite number" a.csv
+csv '1,5;2,5\n'
+refused "'5;2' is no finite number" a.csv --no-header --vector-column 1-3
+refused 'a list of numbers, and other columns hold numbers' a.csv --no-header
+csv 'id,v,w\n7,1 2,3 4\n'
+refused '2 columns hold lists: choose one by --vector-column' a.csv
+csv 'v\n[0.5 1. 2.]\n'
+refused 'the array has no commas: a numpy array as it is printed; write x.tolist()' a.csv
+# A first line of data is not eaten as names.
+csv 'foo,7,9\nbar,1,2\n'
+refused 'line 1: the names of the columns are expected here' a.csv
+csv 'foo,0.5\nbar,1\n'
+refused 'line 1: the names of the columns are expected here' a.csv
 csv 'x,y\n1,2\n3\n'
 refused 'a.csv: line 3: 1 columns, the first line has 2' a.csv
 csv 'x,y\n1,2\n3,4,5\n'

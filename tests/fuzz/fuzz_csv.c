@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         vectors[how[2] & 7],
         columns[how[3] & 7],
         columns[how[3] >> 3 & 7],
+        TELL_NOTHING,
     };
     void *copy = malloc(size - skip + 1); // exactly as long as what is read, but never nothing
     kith_source src;
