@@ -19,6 +19,8 @@
  * Threads. Calls that take a `const kith_index *` may run at any time, from any number of threads,
  * beside one changing call; changing calls and save queue on the index's writer lock; only
  * kith_free needs the index alone. docs/THREADS.md is the whole contract.
+ * Structs that begin with a size tell the header they were compiled with: a library takes those of
+ * its own and of earlier releases, and refuses (BAD_ARG) those of later ones.
  * Sizes. An index holds at most KITH_MAX_ROWS rows of at most KITH_MAX_DIM components.
  */
 #ifndef KITH_H

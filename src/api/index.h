@@ -65,6 +65,9 @@ void *ki_context_room(kith_context *c, size_t count, size_t size); /* NULL: no m
 kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith_context *c,
                        const void **out);
 
+/* source.c: a caller's source, checked. */
+kith_status ki_source_take(const kith_source *src, kith_source *out);
+
 /* The part of kith_query that all searches share, checked; NULL = defaults. */
 kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_query *out);
 /* ask for it: limit as key, threads, mask (evaluated into *mask, which the caller frees). */

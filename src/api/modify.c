@@ -45,18 +45,18 @@ kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *
     kith_status st = KITH_OK;
     ki_change *c = NULL;
     kith_batch batch;
+    kith_source s;
     ki_progress p;
 
     KI_TRY(ki_index_writable(ix));
-    if (!src || src->size != sizeof *src || !src->next)
-        KI_FAIL(KITH_BAD_ARG, "the source is no kith_source of this version");
-    if (src->d != ix->d)
-        KI_FAIL(KITH_BAD_ARG, "the source has %zu components a row, the index %zu", src->d, ix->d);
-    ki_progress_init(&p, w, "add", src->n == UINT64_MAX ? 0 : src->n);
+    KI_TRY(ki_source_take(src, &s));
+    if (s.d != ix->d)
+        KI_FAIL(KITH_BAD_ARG, "the source has %zu components a row, the index %zu", s.d, ix->d);
+    ki_progress_init(&p, w, "add", s.n == UINT64_MAX ? 0 : s.n);
     KI_TRY(ki_change_begin(ix->rows, &c));
-    if (src->n != UINT64_MAX) ki_change_expect(c, kith_count(ix) + src->n);
+    if (s.n != UINT64_MAX) ki_change_expect(c, kith_count(ix) + s.n);
     for (;;) {
-        KI_TRY(src->next(src->ctx, KI_CHUNK, &batch));
+        KI_TRY(s.next(s.ctx, KI_CHUNK, &batch));
         if (batch.rows.n == 0) break;
         KI_TRY(ki_change_put(c, KI_PUT_ADD, batch.rows, batch.ids, batch.labels, 0, &p));
     }

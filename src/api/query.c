@@ -6,12 +6,14 @@
 
 kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_query *out)
 {
+    static const ki_sized sized = {"kith_query", "KITH_QUERY_INIT",
+                                   KI_SIZE_UP_TO(kith_query, flags), sizeof(kith_query)};
     static const kith_query preset = KITH_QUERY_INIT;
+    kith_status st;
 
-    *out = how ? *how : preset;
-    if (out->size != sizeof *out)
-        return ki_fail(KITH_BAD_ARG, "kith_query.size is %u, not %zu: start from KITH_QUERY_INIT",
-                       out->size, sizeof *out);
+    *out = preset;
+    st = how ? ki_sized_copy(&sized, how, out) : KITH_OK;
+    if (st != KITH_OK) return st;
     if (out->options & ~(uint32_t)KITH_EXCLUDE_SELF)
         return ki_fail(KITH_BAD_ARG, "options 0x%x: unknown bits", out->options);
     if (!(out->recall >= 0 && out->recall <= 1))

@@ -2,6 +2,7 @@
  * is chosen; foreign/ knows the formats. An index as a source is indexsource.c. */
 #include <string.h>
 
+#include "api/index.h"
 #include "base/looks.h"
 #include "foreign/foreign.h"
 #include "foreign/lists.h"
@@ -112,25 +113,37 @@ kith_status kith_source_open(const char *path, const kith_host *host, kith_sourc
     return st;
 }
 
+kith_status ki_source_take(const kith_source *src, kith_source *out)
+{
+    static const ki_sized sized = {"kith_source", "sizeof(kith_source)",
+                                   KI_SIZE_UP_TO(kith_source, close), sizeof(kith_source)};
+    static const kith_source preset = {0};
+    kith_status st;
+
+    if (!src) return ki_fail(KITH_BAD_ARG, "the source may not be NULL");
+    *out = preset;
+    st = ki_sized_copy(&sized, src, out);
+    if (st == KITH_OK && !out->next) st = ki_fail(KITH_BAD_ARG, "the source's next is NULL");
+    return st;
+}
+
 kith_status kith_source_save(kith_source *src, kith_dtype dtype, const char *path,
                              const kith_host *host, const kith_watch *w)
 {
     const ki_format *format;
+    kith_source own;
     kith_status st;
 
-    if (!src) return ki_fail(KITH_BAD_ARG, "src may not be NULL");
-    st = check_path(path, src);
+    st = ki_source_take(src, &own);
+    if (st == KITH_OK) st = check_path(path, src);
     if (st != KITH_OK) return st;
-    if (src->size != sizeof *src || !src->next)
-        return ki_fail(KITH_BAD_ARG, "src is no kith_source: its size is %u, not %zu", src->size,
-                       sizeof *src);
     format = ki_format_find(path);
     if (!format)
         return ki_fail(KITH_BAD_ARG,
                        "%s: its ending names no vector file; known are .npy .fvecs "
                        ".bvecs .ivecs .fbin .u8bin .i8bin .ibin",
                        path);
-    return format->save(src, dtype, path, host, w);
+    return format->save(&own, dtype, path, host, w);
 }
 
 /* ---- ids and labels ----------------------------------------------------------------------- */

@@ -14,6 +14,37 @@
 #define HUGE_PAGE  ((size_t)2 << 20)
 #define HUGE_FROM  ((size_t)4 << 20) /* below, a page partly used costs more than it saves */
 
+/* ---- structs of callers --------------------------------------------------------------------- */
+
+static uint32_t size_of(const void *given)
+{
+    uint32_t size;
+
+    memcpy(&size, given, sizeof size);
+    return size;
+}
+
+kith_status ki_sized_check(const ki_sized *kind, const void *given)
+{
+    const uint32_t size = size_of(given);
+
+    if (size >= kind->first && size <= kind->whole) return KITH_OK;
+    return ki_fail(KITH_BAD_ARG, "%s.size is %u, not %zu%s: start from %s", kind->name, size,
+                   kind->whole, size > kind->whole ? ", the most that is known here" : "",
+                   kind->init);
+}
+
+kith_status ki_sized_copy(const ki_sized *kind, const void *given, void *out)
+{
+    const kith_status st = ki_sized_check(kind, given);
+    const uint32_t whole = (uint32_t)kind->whole;
+
+    if (st != KITH_OK) return st;
+    memcpy(out, given, size_of(given));
+    memcpy(out, &whole, sizeof whole);
+    return KITH_OK;
+}
+
 /* ---- the host ------------------------------------------------------------------------------- */
 
 /* A big block lies on huge pages where the system has them: a random row of a large index costs one
@@ -39,10 +70,17 @@ static void libc_release(void *ctx, void *p, size_t len, size_t align)
     free(p);
 }
 
+static const ki_sized sized_host = {"kith_host", "KITH_HOST_INIT", KI_SIZE_UP_TO(kith_host, files),
+                                    sizeof(kith_host)};
+/* Used where it lies, so a member that comes later is read only after a look at its size. */
+static const ki_sized sized_files = {"kith_files", "sizeof(kith_files)",
+                                     KI_SIZE_UP_TO(kith_files, unmap), sizeof(kith_files)};
+
 static kith_status check_files(const kith_files *f)
 {
-    if (f->size != sizeof *f)
-        return ki_fail(KITH_BAD_ARG, "kith_files.size is %u, not %zu", f->size, sizeof *f);
+    const kith_status st = ki_sized_check(&sized_files, f);
+
+    if (st != KITH_OK) return st;
     if (!f->open || !f->length || !f->read || !f->write || !f->sync || !f->close || !f->rename ||
         !f->remove || !f->sync_folder || !f->map || !f->unmap)
         return ki_fail(KITH_BAD_ARG, "kith_files has a function that is NULL");
@@ -51,23 +89,20 @@ static kith_status check_files(const kith_files *f)
 
 kith_status ki_env_init(ki_env *env, const kith_host *host)
 {
-    const kith_host nothing_lent = KITH_HOST_INIT;
+    kith_host lent = KITH_HOST_INIT;
     kith_status st = KITH_OK;
 
-    if (host == NULL) host = &nothing_lent;
-    if (host->size != sizeof *host)
-        KI_FAIL(KITH_BAD_ARG, "kith_host.size is %u, not %zu: start from KITH_HOST_INIT",
-                host->size, sizeof *host);
-    if ((host->alloc == NULL) != (host->release == NULL))
-        KI_FAIL(KITH_BAD_ARG, "kith_host has %s without %s", host->alloc ? "alloc" : "release",
-                host->alloc ? "release" : "alloc");
-    if (host->files != NULL) KI_TRY(check_files(host->files));
-    env->host = *host;
-    if (host->alloc == NULL) {
-        env->host.alloc = libc_alloc;
-        env->host.release = libc_release;
+    if (host != NULL) KI_TRY(ki_sized_copy(&sized_host, host, &lent));
+    if ((lent.alloc == NULL) != (lent.release == NULL))
+        KI_FAIL(KITH_BAD_ARG, "kith_host has %s without %s", lent.alloc ? "alloc" : "release",
+                lent.alloc ? "release" : "alloc");
+    if (lent.files != NULL) KI_TRY(check_files(lent.files));
+    if (lent.alloc == NULL) {
+        lent.alloc = libc_alloc;
+        lent.release = libc_release;
     }
-    if (host->files == NULL) env->host.files = kith_os_files();
+    if (lent.files == NULL) lent.files = kith_os_files();
+    env->host = lent;
     atomic_init(&env->bytes, 0);
 out:
     return st;

@@ -20,6 +20,18 @@ typedef struct ki_env {
 /* host NULL: libc, own threads, the system's files. BAD_ARG: unknown size, half an allocator. */
 kith_status ki_env_init(ki_env *env, const kith_host *host);
 
+/* A struct that callers make begins with its size as a uint32_t, which tells the header that they
+ * were compiled with. */
+typedef struct ki_sized {
+    const char *name, *init; /* "kith_query", "KITH_QUERY_INIT" */
+    size_t first, whole;     /* bytes in the first release, and now */
+} ki_sized;
+#define KI_SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+/* BAD_ARG: smaller than in any release, or larger: a newer program may wish what is unknown here. */
+kith_status ki_sized_check(const ki_sized *kind, const void *given);
+/* Copy what is given over *out, which holds the presets of members that an older struct lacks. */
+kith_status ki_sized_copy(const ki_sized *kind, const void *given, void *out);
+
 /* Sizes: false on overflow, then *out is unspecified. */
 bool ki_mul(size_t a, size_t b, size_t *out);
 bool ki_add(size_t a, size_t b, size_t *out);

@@ -1,8 +1,11 @@
 /* Searches as callers meet them: shapes, padding, limits, types of queries, refusals. */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
 #include "support/harness.h"
 
 #include <float.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { D = 4, N = 9 };
 
@@ -194,13 +197,34 @@ static void refusals(void **state)
     kith_free(ix);
 }
 
+/* A query smaller than any kith_query, before memory that must not be touched. */
+static void a_short_query_is_not_read(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *const two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                           -1, 0);
+    const uint32_t size = 8;
+    kith_index *ix = filled(KITH_L2);
+    int64_t ids[10];
+
+    (void)state;
+    assert_true(two != MAP_FAILED);
+    assert_int_equal(mprotect(two + page, page, PROT_NONE), 0);
+    memcpy(two + page - size, &size, sizeof size);
+    refused(kith_search(ix, KITH_ROWS(base, 1, KITH_F32),
+                        (const kith_query *)(const void *)(two + page - size), ids, NULL),
+            KITH_BAD_ARG, "size is 8");
+    munmap(two, 2 * page);
+    kith_free(ix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_and_padding), cmocka_unit_test(similarities),
         cmocka_unit_test(limits),            cmocka_unit_test(limits_at_the_end_of_floats),
         cmocka_unit_test(by_id),             cmocka_unit_test(types_of_queries),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(refusals),          cmocka_unit_test(a_short_query_is_not_read),
     };
 
     return cmocka_run_group_tests_name("query", tests, NULL, NULL);

@@ -91,6 +91,31 @@ static void half_a_host_is_refused(void **state)
     assert_string_equal(kith_last_error(), "kith_files has a function that is NULL");
 }
 
+/* A struct that has grown: what an older program gave is read and no more, the rest is preset. */
+static void structs_tell_their_size(void **state)
+{
+    typedef struct grown {
+        uint32_t size, first;
+        double second;
+    } grown;
+    const ki_sized kind = {"grown", "GROWN_INIT", KI_SIZE_UP_TO(grown, first), sizeof(grown)};
+    const uint32_t old[2] = {sizeof old, 7}, tiny[1] = {sizeof tiny};
+    const grown now = {sizeof now, 8, 0.5}, later = {sizeof later + 8, 9, 0.5};
+    grown out = {0, 1, 0.25};
+
+    (void)state;
+    assert_int_equal(kind.first, sizeof old);
+    assert_int_equal(ki_sized_copy(&kind, old, &out), KITH_OK);
+    assert_true(out.size == sizeof out && out.first == 7 && out.second == 0.25);
+    assert_int_equal(ki_sized_copy(&kind, &now, &out), KITH_OK);
+    assert_true(out.size == sizeof out && out.first == 8 && out.second == 0.5);
+    assert_int_equal(ki_sized_copy(&kind, tiny, &out), KITH_BAD_ARG);
+    assert_string_equal(kith_last_error(), "grown.size is 4, not 16: start from GROWN_INIT");
+    assert_int_equal(ki_sized_copy(&kind, &later, &out), KITH_BAD_ARG);
+    assert_non_null(strstr(kith_last_error(), "24, not 16, the most that is known here"));
+    assert_int_equal(out.first, 8);
+}
+
 /* ---- sizes ---------------------------------------------------------------------------------- */
 
 static void sizes_are_checked(void **state)
@@ -320,6 +345,7 @@ int main(void)
         cmocka_unit_test(nothing_lent_is_filled_in),
         cmocka_unit_test(what_is_lent_is_kept),
         cmocka_unit_test(half_a_host_is_refused),
+        cmocka_unit_test(structs_tell_their_size),
         cmocka_unit_test(sizes_are_checked),
         cmocka_unit_test(arrays_are_aligned_and_counted),
         cmocka_unit_test(zeros_are_zero_and_regrow_copies),
