@@ -127,7 +127,7 @@ static void filtered(const bench *b, size_t nq, uint32_t k, unsigned permille)
         x ^= x << 17;
         if (x % 1000 < permille) words[i / 64] |= (uint64_t)1 << (i % 64);
     }
-    must(kith_filter_bits(words, n, &bits), "filter");
+    must(kith_filter_bits(words, n, NULL, &bits), "filter");
     must(kith_filter_bind(b->ix, bits, &bound), "bind");
     knn(b, nq, k, 1, bound, "");
     kith_filter_free(bound);

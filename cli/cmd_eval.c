@@ -48,7 +48,7 @@ static kith_status distances_of(const kith_index *ix, const evaluation *e, size_
     kith_filter *only = NULL;
     kith_status st = KITH_OK;
 
-    TRY(kith_filter_ids(ids, n, &only));
+    TRY(kith_filter_ids(ids, n, NULL, &only));
     how.filter = only;
     how.threads = 1;
     TRY(kith_search(ix, matrix_rows(&e->queries, i, 1), &how, found_ids, dist));

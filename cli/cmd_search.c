@@ -63,7 +63,7 @@ static kith_status read_filter(search *s, const arguments *a)
 
     if (file == NULL) return KITH_OK;
     TRY(kith_ids_read(file, &s->j.host, &ids, &n));
-    TRY(kith_filter_ids(ids, n, &listed));
+    TRY(kith_filter_ids(ids, n, NULL, &listed));
     TRY(kith_filter_bind(s->j.index, listed, &s->filter));
     s->how.filter = s->filter;
 out:

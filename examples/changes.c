@@ -39,7 +39,7 @@ int main(void)
     TRY(kith_remove(ix, ids, 100, NULL));
     TRY(kith_update(ix, KITH_ROWS(item[3], 1, KITH_F32), &ids[500], NULL, NULL));
 
-    TRY(kith_filter_call(cheap, price, &under_ten));
+    TRY(kith_filter_call(cheap, price, NULL, &under_ten));
     TRY(kith_filter_bind(ix, under_ten, &bound)); // 900 calls now, none in the searches
     how.filter = bound;
     TRY(kith_cursor_open(ix, KITH_ROWS(item[42], 1, KITH_F32), &how, &cursor));

@@ -346,15 +346,20 @@ KITH_API void kith_context_free(kith_context *c);
 /* ---- filters
  * -------------------------------------------------------------------------------------- */
 
-/* Ids whose bit is set: bit i%64 of words[i/64], i < nbits. Borrowed: words outlive the filter. */
-KITH_API kith_status kith_filter_bits(const uint64_t *words, size_t nbits, kith_filter **out);
+/* host: for the filter's memory; may be NULL. A join takes that of a, a bound filter the index's,
+ * which then must live as long as the filter.
+ * Ids whose bit is set: bit i%64 of words[i/64], i < nbits. Borrowed: words outlive the filter. */
+KITH_API kith_status kith_filter_bits(const uint64_t *words, size_t nbits, const kith_host *host,
+                                      kith_filter **out);
 /* The ids listed, in any order (copied). */
-KITH_API kith_status kith_filter_ids(const int64_t *ids, size_t n, kith_filter **out);
+KITH_API kith_status kith_filter_ids(const int64_t *ids, size_t n, const kith_host *host,
+                                     kith_filter **out);
 /* lo <= id <= hi. */
-KITH_API kith_status kith_filter_range(int64_t lo, int64_t hi, kith_filter **out);
+KITH_API kith_status kith_filter_range(int64_t lo, int64_t hi, const kith_host *host,
+                                       kith_filter **out);
 /* Ids for which keep returns non-zero. Called from any thread; slow beside the others: bind it. */
 KITH_API kith_status kith_filter_call(int (*keep)(void *ctx, int64_t id), void *ctx,
-                                      kith_filter **out);
+                                      const kith_host *host, kith_filter **out);
 typedef enum kith_join { KITH_AND = 1, KITH_OR = 2, KITH_NOT = 3 } kith_join;
 /* a AND b, a OR b, NOT a (b NULL). The new filter shares a and b: free them in any order. */
 KITH_API kith_status kith_filter_join(kith_join op, const kith_filter *a, const kith_filter *b,

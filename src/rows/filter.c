@@ -8,17 +8,17 @@
 
 enum { DEPTH = 500 }; // joins within joins: evaluation and release call themselves
 
-static kith_status create(ki_node_kind kind, kith_filter **out)
+static kith_status create(ki_node_kind kind, const kith_host *host, kith_filter **out)
 {
     kith_status st = KITH_OK;
     kith_filter *f = NULL;
     ki_env env;
 
     if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
-    KI_TRY(ki_env_init(&env, NULL));
+    KI_TRY(ki_env_init(&env, host));
     f = ki_zeros(&env, 1, sizeof *f);
     KI_NEED(f);
-    KI_TRY(ki_env_init(&f->env, NULL));
+    KI_TRY(ki_env_init(&f->env, host));
     atomic_init(&f->refs, 1);
     f->kind = kind;
     *out = f;
@@ -51,12 +51,13 @@ void kith_filter_free(kith_filter *f)
 
 /* ---- kinds ----------------------------------------------------------------------------------- */
 
-kith_status kith_filter_bits(const uint64_t *words, size_t nbits, kith_filter **out)
+kith_status kith_filter_bits(const uint64_t *words, size_t nbits, const kith_host *host,
+                             kith_filter **out)
 {
     kith_status st = KITH_OK;
 
     if (nbits && !words) KI_FAIL(KITH_BAD_ARG, "%zu bits, but words is NULL", nbits);
-    KI_TRY(create(KI_NODE_BITS, out));
+    KI_TRY(create(KI_NODE_BITS, host, out));
     (*out)->words = words;
     (*out)->n = nbits;
 out:
@@ -64,7 +65,7 @@ out:
 }
 
 /* Sorted and without repeats, so that ids can be found by halving and counted. */
-kith_status kith_filter_ids(const int64_t *ids, size_t n, kith_filter **out)
+kith_status kith_filter_ids(const int64_t *ids, size_t n, const kith_host *host, kith_filter **out)
 {
     kith_status st = KITH_OK;
     kith_filter *f = NULL;
@@ -73,7 +74,7 @@ kith_status kith_filter_ids(const int64_t *ids, size_t n, kith_filter **out)
 
     if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
     if (n && !ids) KI_FAIL(KITH_BAD_ARG, "%zu ids, but ids is NULL", n);
-    KI_TRY(create(KI_NODE_IDS, &f));
+    KI_TRY(create(KI_NODE_IDS, host, &f));
     sorted = ki_array(&f->env, n, sizeof *sorted);
     KI_NEED(sorted);
     if (n) memcpy(sorted, ids, n * sizeof *sorted);
@@ -90,9 +91,9 @@ out:
     return st;
 }
 
-kith_status kith_filter_range(int64_t lo, int64_t hi, kith_filter **out)
+kith_status kith_filter_range(int64_t lo, int64_t hi, const kith_host *host, kith_filter **out)
 {
-    const kith_status st = create(KI_NODE_RANGE, out);
+    const kith_status st = create(KI_NODE_RANGE, host, out);
 
     if (st != KITH_OK) return st;
     (*out)->lo = lo;
@@ -100,12 +101,13 @@ kith_status kith_filter_range(int64_t lo, int64_t hi, kith_filter **out)
     return KITH_OK;
 }
 
-kith_status kith_filter_call(int (*keep)(void *ctx, int64_t id), void *ctx, kith_filter **out)
+kith_status kith_filter_call(int (*keep)(void *ctx, int64_t id), void *ctx, const kith_host *host,
+                             kith_filter **out)
 {
     kith_status st = KITH_OK;
 
     if (!keep) KI_FAIL(KITH_BAD_ARG, "keep may not be NULL");
-    KI_TRY(create(KI_NODE_CALL, out));
+    KI_TRY(create(KI_NODE_CALL, host, out));
     (*out)->keep = keep;
     (*out)->ctx = ctx;
 out:
@@ -127,7 +129,8 @@ kith_status kith_filter_join(kith_join op, const kith_filter *a, const kith_filt
     depth = a->depth;
     if (b && b->depth > depth) depth = b->depth;
     if (depth >= DEPTH) KI_FAIL(KITH_LIMIT, "filters are joined %d deep, which is the most", DEPTH);
-    KI_TRY(create(op == KITH_AND ? KI_NODE_AND : op == KITH_OR ? KI_NODE_OR : KI_NODE_NOT, out));
+    KI_TRY(create(op == KITH_AND ? KI_NODE_AND : op == KITH_OR ? KI_NODE_OR : KI_NODE_NOT,
+                  &a->env.host, out));
     (*out)->a = ki_filter_share(a);
     (*out)->b = ki_filter_share(b);
     (*out)->depth = depth + 1;
@@ -143,7 +146,7 @@ static kith_status name_ids(const ki_view *v, const ki_mask *m, kith_filter **ou
     kith_filter *f = NULL;
     size_t n = 0;
 
-    KI_TRY(create(v->ids ? KI_NODE_IDS : KI_NODE_BITS, &f));
+    KI_TRY(create(v->ids ? KI_NODE_IDS : KI_NODE_BITS, &v->own->env->host, &f));
     if (!v->ids) {
         f->words = m->words;
         f->n = m->n;
@@ -171,7 +174,7 @@ kith_status ki_filter_bind(const ki_rows *r, const ki_view *v, const kith_filter
     ki_mask mask = {0};
 
     if (!f) KI_FAIL(KITH_BAD_ARG, "the filter may not be NULL");
-    KI_TRY(create(KI_NODE_BOUND, &bound));
+    KI_TRY(create(KI_NODE_BOUND, &v->own->env->host, &bound));
     KI_TRY(ki_filter_eval(f, r, v, &bound->env, &mask));
     bound->positions = mask.owned;
     bound->words_n = mask.owned_words;

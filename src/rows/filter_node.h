@@ -16,9 +16,10 @@ typedef enum ki_node_kind {
     KI_NODE_BOUND
 } ki_node_kind;
 
-/* owns: ids, positions, a reference on a and b. Borrowed: words, ctx. Positions mean something in
- * one generation of one store only, so a bound filter knows what passed a second time, by ids: in
- * a, which borrows nothing from outside. */
+/* owns: ids, positions, a reference on a and b. Borrowed: words, ctx. The env is its own, because a
+ * filter may outlive every index; its host is the maker's, of a bound one the index's. Positions
+ * mean something in one generation of one store only, so a bound filter knows what passed a second
+ * time, by ids: in a, which borrows nothing from outside. */
 struct kith_filter {
     ki_env env;
     atomic_size_t refs;

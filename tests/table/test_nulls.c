@@ -150,12 +150,12 @@ static void filters(void **state)
     kith_filter *f = NULL;
 
     (void)state;
-    bad(kith_filter_bits(NULL, 1, &f));
-    bad(kith_filter_bits(NULL, 0, NULL));
-    bad(kith_filter_ids(NULL, 1, &f));
-    bad(kith_filter_ids(some, 1, NULL));
-    bad(kith_filter_range(0, 1, NULL));
-    bad(kith_filter_call(NULL, NULL, &f));
+    bad(kith_filter_bits(NULL, 1, NULL, &f));
+    bad(kith_filter_bits(NULL, 0, NULL, NULL));
+    bad(kith_filter_ids(NULL, 1, NULL, &f));
+    bad(kith_filter_ids(some, 1, NULL, NULL));
+    bad(kith_filter_range(0, 1, NULL, NULL));
+    bad(kith_filter_call(NULL, NULL, NULL, &f));
     bad(kith_filter_join(KITH_AND, NULL, filter, &f));
     bad(kith_filter_join(KITH_AND, filter, NULL, &f));
     bad(kith_filter_join(KITH_OR, filter, filter, NULL));
@@ -225,7 +225,7 @@ static int setup(void **state)
     (void)state;
     must(kith_create("Flat", D, KITH_L2, NULL, &ix));
     must(kith_add(ix, KITH_ROWS(base, N, KITH_F32), NULL, NULL, NULL));
-    must(kith_filter_range(0, 9, &filter));
+    must(kith_filter_range(0, 9, NULL, &filter));
     must(kith_cursor_open(ix, KITH_ROWS(base, 1, KITH_F32), NULL, &cursor));
     return 0;
 }

@@ -157,20 +157,22 @@ static kith_status do_cursor(kith_index **ix, const kith_host *host)
 
 static kith_status do_filter(kith_index **ix, const kith_host *host)
 {
-    kith_filter *f, *bound;
+    kith_filter *listed = NULL, *range = NULL, *both = NULL, *bound = NULL;
     int64_t ids[K];
     kith_query how = KITH_QUERY_K(K);
-    kith_status st;
+    kith_status st = kith_filter_ids(own_ids, MORE, host, &listed);
 
-    (void)host;
-    must(kith_filter_ids(own_ids, MORE, &f));
-    st = kith_filter_bind(*ix, f, &bound);
+    if (st == KITH_OK) st = kith_filter_range(0, 100, host, &range);
+    if (st == KITH_OK) st = kith_filter_join(KITH_AND, listed, range, &both);
+    if (st == KITH_OK) st = kith_filter_bind(*ix, both, &bound);
     if (st == KITH_OK) {
         how.filter = bound;
         st = kith_search(*ix, KITH_ROWS(base, 1, KITH_F32), &how, ids, NULL);
-        kith_filter_free(bound);
     }
-    kith_filter_free(f);
+    kith_filter_free(listed);
+    kith_filter_free(range);
+    kith_filter_free(both);
+    kith_filter_free(bound);
     return st;
 }
 

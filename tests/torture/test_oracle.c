@@ -314,12 +314,12 @@ static kith_filter *random_filter(oracle *o, int64_t list[20], int64_t *from,
     for (size_t i = 0; i < 20; i++)
         list[i] = o->n ? o->rows[draw(o, o->n)].id : (int64_t)i;
     if (draw(o, 2)) {
-        must(kith_filter_ids(list, 20, &f));
+        must(kith_filter_ids(list, 20, NULL, &f));
         *keep = list_keep;
         *ctx = list;
     } else { // even and not below from
-        must(kith_filter_call(even_keep, from, &g));
-        must(kith_filter_range(*from, INT64_MAX, &h));
+        must(kith_filter_call(even_keep, from, NULL, &g));
+        must(kith_filter_range(*from, INT64_MAX, NULL, &h));
         must(kith_filter_join(KITH_AND, g, h, &f));
         kith_filter_free(g);
         kith_filter_free(h);

@@ -83,7 +83,7 @@ static void filters_and_limits(void **state)
     size_t got, all = 0;
 
     (void)state;
-    must(kith_filter_range(100, 299, &f));
+    must(kith_filter_range(100, 299, NULL, &f));
     how.filter = f;
     must(kith_cursor_open(ix, KITH_ROWS(rows, 1, KITH_F32), &how, &c));
     while (kith_cursor_next(c, 64, page, dist, &got) == KITH_OK && got) {

@@ -158,7 +158,8 @@ static void what_cannot_be_saved(void **state)
     memory_source_init(&m, KITH_ROWS(rows, N, KITH_F32), D, 1);
     refused(kith_source_save(&m.source, SAME, NULL, NULL, NULL), KITH_BAD_ARG, "path is NULL");
     m.source.size = 3;
-    refused(kith_source_save(&m.source, SAME, path, NULL, NULL), KITH_BAD_ARG, "kith_source.size is 3");
+    refused(kith_source_save(&m.source, SAME, path, NULL, NULL), KITH_BAD_ARG,
+            "kith_source.size is 3");
     assert_int_equal(files_in_folder(), 0);
 }
 

@@ -49,20 +49,20 @@ static void make_filters(kith_filter *f[KINDS], int *calls)
 
     for (size_t i = 0; i < WORDS; i++) words[i] = ki_random(5, KI_RNG_TEST, i);
     for (size_t i = 0; i < LIST; i++) list[i] = ki_random_below(6, KI_RNG_TEST, i, 900) - 20;
-    must(kith_filter_bits(words, WORDS * 64 - 5, &f[0]));
-    must(kith_filter_ids(list, LIST, &f[1]));
-    must(kith_filter_range(-5, 333, &f[2]));
-    must(kith_filter_call(keep_thirds, calls, &f[3]));
+    must(kith_filter_bits(words, WORDS * 64 - 5, NULL, &f[0]));
+    must(kith_filter_ids(list, LIST, NULL, &f[1]));
+    must(kith_filter_range(-5, 333, NULL, &f[2]));
+    must(kith_filter_call(keep_thirds, calls, NULL, &f[3]));
     must(kith_filter_join(KITH_AND, f[0], f[2], &f[4]));
     must(kith_filter_join(KITH_OR, f[1], f[3], &f[5]));
     must(kith_filter_join(KITH_NOT, f[2], NULL, &f[6]));
     must(kith_filter_join(KITH_NOT, f[4], NULL, &not4));
     must(kith_filter_join(KITH_AND, not4, f[5], &f[7]));
     kith_filter_free(not4); // f[7] keeps it
-    must(kith_filter_range(10, 9, &f[8]));
-    must(kith_filter_range(INT64_MIN, INT64_MAX, &f[9]));
-    must(kith_filter_ids((const int64_t[]){7, 7, 7}, 3, &f[10]));
-    must(kith_filter_range(64, 127, &f[11]));
+    must(kith_filter_range(10, 9, NULL, &f[8]));
+    must(kith_filter_range(INT64_MIN, INT64_MAX, NULL, &f[9]));
+    must(kith_filter_ids((const int64_t[]){7, 7, 7}, 3, NULL, &f[10]));
+    must(kith_filter_range(64, 127, NULL, &f[11]));
 }
 
 typedef struct stage {
@@ -289,7 +289,7 @@ static void bound_filters_know_ids(void **state)
         stage s;
 
         start(&s, of[i].own, of[i].first);
-        must(kith_filter_ids(keep, 2, &source));
+        must(kith_filter_ids(keep, 2, NULL, &source));
         bind(&s, source, &bound);
         kith_filter_free(source);
         only(&s, bound, keep[0], keep[1]);
@@ -321,8 +321,8 @@ static void bound_filters_borrow_nothing(void **state)
     assert_non_null(lent);
     *lent = 0x248; // 3, 6, 9
     start(&s, false, 1);
-    must(kith_filter_bits(lent, 64, &bits));
-    must(kith_filter_call(keep_thirds, &s.calls, &call));
+    must(kith_filter_bits(lent, 64, NULL, &bits));
+    must(kith_filter_call(keep_thirds, &s.calls, NULL, &call));
     must(kith_filter_join(KITH_AND, bits, call, &both));
     bind(&s, both, &bound);
     kith_filter_free(bits);
@@ -358,9 +358,11 @@ static void bound_to_another_index(void **state)
     refused(ki_filter_mask(joined, other.rows, v, &other.env, &m), KITH_BAD_ARG,
             "bound to another index");
     ki_view_release(other.rows, v);
-    stop(&s);
+    ki_rows_free(s.rows);
+    s.rows = NULL;
     kith_filter_free(bound); // after its index
     kith_filter_free(joined);
+    stop(&s);
     stop(&other);
 }
 
@@ -397,12 +399,12 @@ static void what_cannot_be_a_filter(void **state)
     size_t depth = 0;
 
     (void)state;
-    refused(kith_filter_bits(NULL, 1, &f), KITH_BAD_ARG, "words is NULL");
-    refused(kith_filter_ids(NULL, 1, &f), KITH_BAD_ARG, "ids is NULL");
-    refused(kith_filter_call(NULL, NULL, &f), KITH_BAD_ARG, "keep");
-    refused(kith_filter_ids(list, 1, NULL), KITH_BAD_ARG, "out");
-    refused(kith_filter_range(1, 2, NULL), KITH_BAD_ARG, "out");
-    must(kith_filter_bits(NULL, 0, &f));
+    refused(kith_filter_bits(NULL, 1, NULL, &f), KITH_BAD_ARG, "words is NULL");
+    refused(kith_filter_ids(NULL, 1, NULL, &f), KITH_BAD_ARG, "ids is NULL");
+    refused(kith_filter_call(NULL, NULL, NULL, &f), KITH_BAD_ARG, "keep");
+    refused(kith_filter_ids(list, 1, NULL, NULL), KITH_BAD_ARG, "out");
+    refused(kith_filter_range(1, 2, NULL, NULL), KITH_BAD_ARG, "out");
+    must(kith_filter_bits(NULL, 0, NULL, &f));
     refused(kith_filter_join(KITH_AND, f, NULL, &next), KITH_BAD_ARG, "both");
     refused(kith_filter_join(KITH_NOT, f, f, &next), KITH_BAD_ARG, "alone");
     refused(kith_filter_join(KITH_OR, NULL, f, &next), KITH_BAD_ARG, "both");

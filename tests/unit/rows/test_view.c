@@ -146,7 +146,7 @@ static void bind(stage *s, kith_filter **f, kith_filter **bound)
 {
     const ki_view *v = ki_view_acquire(s->rows);
 
-    must(kith_filter_range(100, 700, f));
+    must(kith_filter_range(100, 700, NULL, f));
     must(ki_filter_bind(s->rows, v, *f, bound));
     ki_view_release(s->rows, v);
     s->bound = *bound;
