@@ -69,7 +69,7 @@ static kith_status run(const arguments *a)
 
     TRY(job_begin(a, &j));
     TRY(given_output(a, &path));
-    TRY(given_metric(a, &metric));
+    TRY(given_metric(a, a->operand[0], &metric));
     TRY(job_lock(&j, path));
     TRY(input_open(a->operand[0], INPUT_FRESH, a, &j.host, &src));
     came_as = src.dtype;
@@ -100,8 +100,8 @@ const command cmd_build = {
     "an index from a file of vectors",
     "Reads the vectors of BASE a batch at a time and writes an index of them.\n\n"
     "BASE is an .npy (FILE.npy#1 is its second array), .fvecs, .bvecs, .ivecs, .fbin, .u8bin, "
-    ".i8bin, CSV or TSV file, an .hdf5 file in the layout of ann-benchmarks (FILE.hdf5#test is "
-    "another data set than train), another kith index, or - for CSV on standard input. The rows' "
+    ".i8bin, CSV or TSV file, an .hdf5 file in the layout of ann-benchmarks (its train; "
+    "FILE.hdf5#test is another data set; its attribute distance is the metric), another kith index, or - for CSV on standard input. The rows' "
     "ids are 0, 1, 2… unless the file or --ids has others.\n\n"
     "Labels may be joined by id from a second file, with --labels movies.csv --labels-id-column "
     "movieId --labels-column title.",

@@ -51,6 +51,7 @@ static kith_status run(const arguments *a)
     TRY(input_open(a->operand[1], INPUT_QUERIES, a, &j.host, &src));
     TRY(matrix_read(&src, &j.progress, &q));
     TRY(job_open_exact(&j, a->operand[0], a));
+    matrix_fit(&q, kith_dim(j.index));
     if (q.d != kith_dim(j.index))
         FAIL(KITH_BAD_ARG, "%s has %zu components a row, %s %zu", a->operand[1], q.d, a->operand[0],
              kith_dim(j.index));

@@ -88,11 +88,15 @@ static kith_status read_queries(search *s, const arguments *a)
     if (given_flag(a, "exclude-self"))
         TRY(wrong_usage("--exclude-self goes with --by-id or --by-label"));
     TRY(input_open(a->operand[1], INPUT_QUERIES, a, &s->j.host, &src));
-    if (src.d != kith_dim(s->j.index))
+    if (src.d != kith_dim(s->j.index) && src.d != 1)
         FAIL(KITH_BAD_ARG, "%s has %zu components a query, the index %zu", a->operand[1], src.d,
              kith_dim(s->j.index));
     TRY(matrix_read(&src, &s->j.progress, &s->queries));
+    matrix_fit(&s->queries, kith_dim(s->j.index));
     s->n = s->queries.n;
+    if (s->n > 0 && s->queries.d != kith_dim(s->j.index))
+        FAIL(KITH_BAD_ARG, "%s has 1 component a query, the index %zu", a->operand[1],
+             kith_dim(s->j.index));
     if (s->n == 0) FAIL(KITH_BAD_ARG, "%s has no queries", a->operand[1]);
 out:
     if (src.close != NULL) src.close(src.ctx);

@@ -63,8 +63,8 @@ void job_end(job *j);
 /* What kith_stats tells of one name, 0 when it tells nothing. */
 double index_stat(const kith_index *ix, const char *name);
 
-/* --metric, preset l2. */
-kith_status given_metric(const arguments *a, kith_metric *out);
+/* --metric; preset: what the file of the vectors says, else l2. */
+kith_status given_metric(const arguments *a, const char *path, kith_metric *out);
 /* What exact neighbours are looked for in, into j->index: an index (*.kith) as it is, of other
  * files a Flat index of their vectors in memory, by --metric. */
 kith_status job_open_exact(job *j, const char *path, const arguments *a);

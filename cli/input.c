@@ -1,10 +1,13 @@
 /* Opening inputs, and rows with ids and labels from elsewhere laid over them. */
+#define _POSIX_C_SOURCE 200809L /* stat */
 #include "input.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "output.h"
 #include "read_csv.h"
@@ -68,11 +71,28 @@ static int has_ending(const char *path, const char *const *endings)
     return 0;
 }
 
+/* A file without a name, as /dev/stdin: what it begins with tells. */
+static int begins_binary(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char start[6] = "";
+    size_t n = 0;
+
+    if (file != NULL) n = fread(start, 1, sizeof start, file);
+    if (file != NULL) fclose(file);
+    return n == sizeof start &&
+           (memcmp(start, "\x93NUMPY", 6) == 0 || memcmp(start, "kith", 4) == 0);
+}
+
+/* By its ending; and what comes from a pipe, as <(…), can only be text. */
 static int is_csv(const char *path)
 {
     static const char *const endings[] = {".csv", ".tsv", ".tab", ".dat", ".txt", NULL};
+    struct stat s;
 
-    return strcmp(path, "-") == 0 || has_ending(path, endings);
+    return strcmp(path, "-") == 0 || has_ending(path, endings) ||
+           (stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) ||
+           (strncmp(path, "/dev/", 5) == 0 && !begins_binary(path));
 }
 
 static int is_hdf5(const char *path)
@@ -85,14 +105,50 @@ static int is_hdf5(const char *path)
     return has_ending(file, endings);
 }
 
-static kith_status open_hdf5(const char *path, kith_source *out)
+/* ann-benchmarks keeps rows, queries and neighbours in one file: the role says which is meant. */
+static kith_status open_hdf5(const char *path, input_role role, kith_source *out)
 {
+    struct stat s;
+
+    if (strchr(path, '#') == NULL && stat(path, &s) != 0)
+        return fail(KITH_IO, "cannot open %s: %s", path, strerror(errno));
 #if defined(KITH_HAVE_HDF5)
-    return hdf5_source_open(path, out);
+    return hdf5_source_open(path,
+                            role == INPUT_QUERIES ? "test"
+                            : role == INPUT_TRUTH ? "neighbors"
+                                                  : "train",
+                            out);
 #else
+    (void)role;
     (void)out;
     return fail(KITH_UNSUPPORTED, "%s: this kith was built without HDF5 (make HDF5=1)", path);
 #endif
+}
+
+kith_status input_metric(const char *path, const char **out)
+{
+    static char distance[32];
+    static const char *const names[][2] = {{"euclidean", "l2"}, {"angular", "cosine"}};
+    kith_status st = KITH_OK;
+    kith_metric metric;
+
+    *out = "l2";
+    if (!is_hdf5(path)) return KITH_OK;
+#if defined(KITH_HAVE_HDF5)
+    TRY(hdf5_distance(path, distance, sizeof distance));
+#endif
+    if (*distance == '\0') goto out;
+    *out = distance;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(distance, names[i][0]) == 0) *out = names[i][1];
+    if (kith_metric_find(*out, &metric) != KITH_OK)
+        FAIL(KITH_UNSUPPORTED,
+             "%s is made for the distance '%s', which kith does not have: say "
+             "--metric",
+             path, distance);
+    note("%s: made for the distance %s: --metric %s", path, distance, *out);
+out:
+    return st;
 }
 
 /* Bytes of which each is 8 components: the same batches under another type. */
@@ -142,13 +198,13 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
         {delimiter, given_text(a, "encoding"), given_flag(a, "no-header"),
          given_flag(a, "no-quotes")},
         given_text(a, "vector-column"),
-        role == INPUT_QUERIES ? given_text(a, "query-id") : given_text(a, "id-column"),
-        role == INPUT_QUERIES ? "none" : given_text(a, "label-column"),
-        role == INPUT_QUERIES ? TELL_OMITTED : TELL_ALWAYS,
+        role >= INPUT_QUERIES ? given_text(a, "query-id") : given_text(a, "id-column"),
+        role >= INPUT_QUERIES ? "none" : given_text(a, "label-column"),
+        role >= INPUT_QUERIES ? TELL_OMITTED : TELL_ALWAYS,
     };
 
     if (is_hdf5(path))
-        st = open_hdf5(path, out);
+        st = open_hdf5(path, role, out);
     else if (is_csv(path) || delimiter != NULL)
         st = csv_source_open(path, &layout, out);
     else
@@ -352,7 +408,7 @@ kith_status input_open(const char *path, input_role role, const arguments *a, co
     kith_status st = KITH_OK;
     joined *j = NULL;
 
-    if (role == INPUT_QUERIES || (given_text(a, "ids") == NULL && given_text(a, "labels") == NULL))
+    if (role >= INPUT_QUERIES || (given_text(a, "ids") == NULL && given_text(a, "labels") == NULL))
         return open_vectors(path, role, a, host, out);
     j = array_new(1, sizeof *j);
     NEED(j);

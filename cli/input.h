@@ -13,12 +13,16 @@ extern const option query_options[];  /* --query-id */
 typedef enum input_role {
     INPUT_FRESH = 1,  /* rows of a new index: without ids they are 0, 1, 2… */
     INPUT_MORE = 2,   /* rows for an index that has some */
-    INPUT_QUERIES = 3 /* no joined files; ids by --query-id */
+    INPUT_QUERIES = 3, /* no joined files; ids by --query-id */
+    INPUT_TRUTH = 4    /* neighbours of queries: no joined files */
 } input_role;
 
 /* path "-" is CSV on stdin. Close out->close(out->ctx). */
 kith_status input_open(const char *path, input_role role, const arguments *a, const kith_host *host,
                        kith_source *out);
+
+/* The metric that vectors of this file are compared by: l2, unless the file says (HDF5 does). */
+kith_status input_metric(const char *path, const char **out);
 
 /* A whole source in memory. */
 typedef struct matrix {
@@ -28,6 +32,8 @@ typedef struct matrix {
     kith_dtype dtype;
 } matrix;
 kith_status matrix_read(kith_source *src, progress *p, matrix *out);
+/* An array of one dimension that is as long as a query should be is one query. */
+void matrix_fit(matrix *m, size_t d);
 /* n rows of m from the i-th on. */
 kith_rows matrix_rows(const matrix *m, size_t i, size_t n);
 void matrix_free(matrix *m);

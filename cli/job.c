@@ -98,12 +98,15 @@ double index_stat(const kith_index *ix, const char *name)
 
 /* ---- metric and parameters ------------------------------------------------------------------- */
 
-kith_status given_metric(const arguments *a, kith_metric *out)
+kith_status given_metric(const arguments *a, const char *path, kith_metric *out)
 {
     const char *name = given_text(a, "metric");
+    kith_status st = KITH_OK;
 
-    if (kith_metric_find(name != NULL ? name : "l2", out) == KITH_OK) return KITH_OK;
-    return wrong_usage("--metric: %s", kith_last_error());
+    if (name == NULL) TRY(input_metric(path, &name));
+    if (kith_metric_find(name, out) != KITH_OK) TRY(wrong_usage("--metric: %s", kith_last_error()));
+out:
+    return st;
 }
 
 /* name=value into two texts; the name is cut to fit. */
@@ -237,7 +240,7 @@ kith_status job_open_exact(job *j, const char *path, const arguments *a)
         TRY(job_open(j, path, KITH_OPEN_MAP));
         goto out;
     }
-    TRY(given_metric(a, &metric));
+    TRY(given_metric(a, path, &metric));
     for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) {
         TRY(split_param(text, name, &value));
         if (strcmp(name, "p") != 0) TRY(wrong_usage("--param %s: only p of lp is one here", text));

@@ -51,6 +51,15 @@ out:
     return st;
 }
 
+void matrix_fit(matrix *m, size_t d)
+{
+    if (m->d != 1 || m->n != d || m->dtype == KITH_BIT) return;
+    m->n = 1;
+    m->d = d;
+    free(m->ids); // of its components
+    m->ids = NULL;
+}
+
 kith_rows matrix_rows(const matrix *m, size_t i, size_t n)
 {
     return KITH_ROWS((const char *)m->data + i * kith_row_bytes(m->dtype, m->d), n, m->dtype);

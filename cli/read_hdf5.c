@@ -155,10 +155,50 @@ out:
     return st;
 }
 
-kith_status hdf5_source_open(const char *path, kith_source *out)
+/* A string of fixed or of variable length. */
+static void read_text(hid_t attribute, char *out, size_t cap)
+{
+    const hid_t type = H5Aget_type(attribute);
+    char *text = NULL;
+
+    if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) > 0) {
+        const hid_t memory = H5Tcopy(type);
+        if (memory >= 0 && H5Aread(attribute, memory, &text) >= 0 && text != NULL)
+            snprintf(out, cap, "%s", text);
+        if (text != NULL) H5free_memory(text);
+        if (memory >= 0) H5Tclose(memory);
+    } else if (type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tget_size(type) < cap) {
+        if (H5Aread(attribute, type, out) >= 0) out[H5Tget_size(type)] = '\0';
+    }
+    if (type >= 0) H5Tclose(type);
+}
+
+kith_status hdf5_distance(const char *path, char *out, size_t cap)
+{
+    const char *hash = strrchr(path, '#');
+    char *file = text_copy(path, hash != NULL ? (size_t)(hash - path) : strlen(path));
+    hid_t f, attribute;
+
+    if (file == NULL) return KITH_NO_MEMORY;
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // it would print
+    H5PLset_loading_state(0);              // no code named by a file
+    memset(out, 0, cap);
+    f = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT);
+    free(file);
+    if (f < 0) return KITH_OK; // opening its rows says what is wrong
+    attribute = H5Aexists(f, "distance") > 0 ? H5Aopen(f, "distance", H5P_DEFAULT) : -1;
+    if (attribute >= 0) {
+        read_text(attribute, out, cap);
+        H5Aclose(attribute);
+    }
+    H5Fclose(f);
+    return KITH_OK;
+}
+
+kith_status hdf5_source_open(const char *path, const char *preset, kith_source *out)
 {
     kith_status st = KITH_OK;
-    const char *hash = strrchr(path, '#'), *set = hash != NULL ? hash + 1 : "train";
+    const char *hash = strrchr(path, '#'), *set = hash != NULL ? hash + 1 : preset;
     char *file = text_copy(path, hash != NULL ? (size_t)(hash - path) : strlen(path));
     hdf5_source *s = array_new(1, sizeof *s);
 

@@ -38,7 +38,8 @@ fails() {
     run "$@"
     [ "$code" = "$want" ] || bad "$last: exit $code instead of $want: $(cat err)"
     grep -qF -- "$text" err || bad "$last: said '$(cat err)', not '$text'"
-    [ "$(grep -vc ': the vector is column' err)" -le 2 ] || bad "$last: more than a sentence: $(cat err)"
+    [ "$(grep -vc ': the vector is column' err)" -le 2 ] ||
+        bad "$last: more than a sentence: $(cat err)"
 }
 
 # same NAME [FILE]: out (or FILE) is golden/NAME.

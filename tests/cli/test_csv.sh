@@ -32,6 +32,17 @@ cat a.csv >from_stdin
 rows
 equal "$(printf '7\t0.5 -0.002\n3\t1 0.25')"
 
+mkfifo pipe
+cat a.csv >pipe &
+built '7\t0.5 -0.002\n3\t1 0.25' pipe
+cat a.csv | "$KITH" build /dev/stdin -o x.kith -q || bad "build /dev/stdin from a pipe"
+rows
+equal "$(printf '7\t0.5 -0.002\n3\t1 0.25')"
+"$KITH" build /dev/stdin -o x.kith -q <a.csv || bad "build /dev/stdin from a file"
+rows
+equal "$(printf '7\t0.5 -0.002\n3\t1 0.25')"
+"$KITH" build /dev/stdin -o y.kith -q <x.kith || bad "build /dev/stdin from an index"
+
 # Line ends, a byte order mark, blank lines, no end of the last line.
 printf '\357\273\277id,x,y\r\n7,1,2\r\n\r\n3,4,5' >a.csv
 built '7\t1 2\n3\t4 5' a.csv
