@@ -13,6 +13,7 @@ enum { WARM = 100, EFFORTS = 256 };
 static const option own[] = {
     {"gt", "GT.npy", "the exact neighbours of the queries, as kith gt writes them", 0},
     {"exact", "BASE", "find the exact neighbours among these vectors first", 0},
+    {"ids", "FILE", "ids of the rows of --exact (default: 0, 1, 2…)", 0},
     {"relevant", "FILE.tsv", "marks of relevance: query, id, grade; gives success@k and MRR", 0},
     {"k", "K", "neighbours of each query (default 10)", 'k'},
     {"effort", "E1,E2,…", "the settings to measure, one line each (default: the index's own)", 'e'},
@@ -29,9 +30,10 @@ typedef struct evaluation {
     matrix queries;
     truth truth; /* ids NULL: none asked for */
     marks marks;
-    int64_t *ids; /* [n][k] */
-    float *dist;
-    double *us; /* [n]: microseconds of each query */
+    int64_t *ids;         /* [n][k] */
+    float *dist, *judged; /* of the ids; judged: NULL, or of their rows in --exact */
+    double *us;           /* [n]: microseconds of each query */
+    char wrong[200];      /* why recall cannot be told; "": it can */
     uint32_t efforts[EFFORTS];
     size_t settings;
 } evaluation;
@@ -66,34 +68,55 @@ static int holds_values(const kith_index *ix)
     return t == KITH_F32 || t == KITH_U8 || t == KITH_I8 || t == KITH_BIT;
 }
 
-/* How near the last true neighbour of each query is. When one of them is not in the index there is
- * nothing to compare distances with: then answers are compared by id. */
-static kith_status find_edges(evaluation *e)
+/* True neighbours that the index does not have: all of them are other ids than the index's, and
+ * some tell of other rows. */
+static kith_status check_ids(const evaluation *e, const char *path, size_t *missing)
+{
+    const truth *t = &e->truth;
+    size_t all = 0;
+
+    *missing = 0;
+    for (size_t i = 0; i < t->n * t->k; i++) {
+        if (t->ids[i] == KITH_NO_ID) continue;
+        all++;
+        *missing += !kith_contains(e->j.index, t->ids[i]);
+    }
+    if (*missing == 0) return KITH_OK;
+    if (*missing == all)
+        return fail(KITH_BAD_ARG,
+                    "none of the ids in %s is in the index: it was made with other ids (kith gt "
+                    "has --ids, too) or of other rows",
+                    path);
+    note("%s: %zu of its %zu neighbours are not in the index", path, *missing, all);
+    return KITH_OK;
+}
+
+/* How near the true neighbours are. When one of them is not in the index there is nothing to
+ * compare distances with: then answers are compared by id. */
+static kith_status find_distances(evaluation *e)
 {
     truth *t = &e->truth;
     kith_status st = KITH_OK;
     int64_t *ids = array_new(t->k, sizeof *ids);
-    float *dist = array_new(t->k, sizeof *dist), *edge = array_new(t->n, sizeof *edge);
+    float *dist = array_new(t->n, t->k * sizeof *dist);
     size_t found;
 
     NEED(ids);
     NEED(dist);
-    NEED(edge);
     for (size_t i = 0; i < t->n; i++) {
         size_t wanted = 0;
         while (wanted < t->k && t->ids[i * t->k + wanted] != KITH_NO_ID) wanted++;
         if (wanted == 0) continue;
         TRY(progress_step(&e->j.progress, "comparing", i, t->n));
-        TRY(distances_of(e->j.index, e, i, t->ids + i * t->k, wanted, ids, dist, &found));
-        if (found < wanted) goto out;
-        edge[i] = dist[wanted - 1];
+        TRY(distances_of(e->j.index, e, i, t->ids + i * t->k, wanted, ids, dist + i * t->k,
+                         &found));
+        if (found < wanted) goto out; // it has one of them twice
     }
-    t->edge = edge;
-    edge = NULL;
+    t->dist = dist;
+    dist = NULL;
 out:
     free(ids);
     free(dist);
-    free(edge);
     return st;
 }
 
@@ -126,11 +149,13 @@ static kith_status read_truth(evaluation *e, const char *path, const arguments *
     kith_status st = KITH_OK;
     kith_source src = {0};
     matrix m = {0};
+    size_t missing;
 
-    TRY(input_open(path, INPUT_QUERIES, a, &e->j.host, &src));
+    TRY(input_open(path, INPUT_TRUTH, a, &e->j.host, &src));
     TRY(matrix_read(&src, &e->j.progress, &m));
     TRY(take_truth(e, &m, path));
-    if (holds_values(e->j.index)) TRY(find_edges(e));
+    TRY(check_ids(e, path, &missing));
+    if (missing == 0 && holds_values(e->j.index)) TRY(find_distances(e));
 out:
     if (src.close != NULL) src.close(src.ctx);
     matrix_free(&m);
@@ -156,7 +181,6 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
     kith_query how = KITH_QUERY_K(e->how.k);
     truth *t = &e->truth;
     kith_status st = KITH_OK;
-    float *dist = NULL;
     char p[32];
 
     e->judge.host = all_threads;
@@ -168,20 +192,16 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
     t->k = e->how.k;
     t->ids = array_new(t->n, t->k * sizeof *t->ids);
     NEED(t->ids);
-    t->edge = array_new(t->n, sizeof *t->edge);
-    NEED(t->edge);
-    dist = array_new(t->n, t->k * sizeof *dist);
-    NEED(dist);
+    t->dist = array_new(t->n, t->k * sizeof *t->dist);
+    NEED(t->dist);
     how.watch = &e->j.watch;
-    TRY(kith_search(e->judge.index, matrix_rows(&e->queries, 0, t->n), &how, t->ids, dist));
-    for (size_t i = 0; i < t->n * t->k; i++)
-        if (t->ids[i] != KITH_NO_ID) t->edge[i / t->k] = dist[i];
+    TRY(kith_search(e->judge.index, matrix_rows(&e->queries, 0, t->n), &how, t->ids, t->dist));
 out:
-    free(dist);
     return st;
 }
 
-/* Where the index rounds, what its answers are really worth: their distances in --exact's rows. */
+/* Where the index rounds, what its answers are really worth: their distances in --exact's rows, in
+ * e->judged, best first. */
 static kith_status judge_answers(evaluation *e)
 {
     const size_t k = e->how.k;
@@ -191,9 +211,10 @@ static kith_status judge_answers(evaluation *e)
 
     NEED(ids);
     for (size_t i = 0; i < e->queries.n; i++) {
-        for (n = 0; n < k && e->ids[i * k + n] != KITH_NO_ID;) n++;
+        float *worth = e->judged + i * k;
+        for (n = 0; n < k && e->ids[i * k + n] != KITH_NO_ID;) worth[n++] = NAN;
         if (n == 0) continue;
-        TRY(distances_of(e->judge.index, e, i, e->ids + i * k, n, ids, e->dist + i * k, &found));
+        TRY(distances_of(e->judge.index, e, i, e->ids + i * k, n, ids, worth, &found));
     }
 out:
     free(ids);
@@ -246,48 +267,74 @@ static int64_t query_name(const evaluation *e, size_t i)
     return e->queries.ids != NULL ? e->queries.ids[i] : (int64_t)i;
 }
 
+static double recall_of(const evaluation *e, const float *dist)
+{
+    const size_t k = e->how.k;
+    double sum = 0;
+
+    for (size_t i = 0; i < e->queries.n; i++)
+        sum += truth_recall(&e->truth, i, e->ids + i * k, dist + i * k);
+    return sum / (double)e->queries.n;
+}
+
+/* Ground truth of other rows, other ids or another metric makes right answers look wrong, and any
+ * answer right. */
+static void check_truth(evaluation *e, const char *path)
+{
+    const size_t k = e->how.k, n = e->queries.n;
+    const float *dist = e->judged != NULL ? e->judged : e->dist;
+    size_t strays = 0, unknown = 0;
+
+    for (size_t i = 0; i < n; i++)
+        strays += truth_strays(&e->truth, i, e->ids + i * k, dist + i * k);
+    for (size_t i = 0; e->judged != NULL && i < n * k; i++)
+        unknown += e->ids[i] != KITH_NO_ID && !kith_contains(e->judge.index, e->ids[i]);
+    if (unknown > 0)
+        snprintf(e->wrong, sizeof e->wrong,
+                 "%zu of the answers have ids that no row of %s has: give its rows the index's ids "
+                 "by --ids",
+                 unknown, path);
+    else if (e->judged != NULL && recall_of(e, dist) < 0.5 && recall_of(e, e->dist) > 0.75)
+        snprintf(e->wrong, sizeof e->wrong,
+                 "the rows of %s are the index's, but not their ids: give it those by --ids", path);
+    else if (strays > 0)
+        snprintf(e->wrong, sizeof e->wrong,
+                 "%s lacks %zu rows that are nearer than those it has: it is not of these rows, or "
+                 "not of %s",
+                 path, strays, kith_metric_name(kith_metric_of(e->j.index)));
+}
+
 static void grade_answers(const evaluation *e, measured *m)
 {
-    double recall = 0, success = 0, mrr = 0;
+    double success = 0, mrr = 0;
     size_t marked = 0;
 
     for (size_t i = 0; i < e->queries.n; i++) {
         const int64_t *ids = e->ids + i * e->how.k;
         double rank = (double)NAN;
-        if (e->truth.ids != NULL) recall += truth_recall(&e->truth, i, ids, e->dist + i * e->how.k);
         if (e->marks.n > 0) rank = marks_reciprocal(&e->marks, query_name(e, i), ids, e->how.k);
         if (isnan(rank)) continue;
         marked++;
         success += rank > 0;
         mrr += rank;
     }
-    m->recall = e->truth.ids != NULL ? recall / (double)e->queries.n : (double)NAN;
-    m->recall_by = e->truth.ids == NULL ? NULL : e->truth.edge != NULL ? "distance" : "id";
+    m->recall = (double)NAN;
+    if (e->truth.ids != NULL && *e->wrong == '\0')
+        m->recall = recall_of(e, e->judged != NULL ? e->judged : e->dist);
+    m->recall_by = e->truth.ids == NULL ? NULL : e->truth.dist != NULL ? "distance" : "id";
     m->success = marked > 0 ? success / (double)marked : (double)NAN;
     m->mrr = marked > 0 ? mrr / (double)marked : (double)NAN;
 }
 
-/* Ground truth of other rows or another metric makes every answer look right: say so. */
-static void check_truth(const evaluation *e, const char *path)
-{
-    const size_t k = e->how.k;
-    size_t strays = 0;
-
-    for (size_t i = 0; i < e->queries.n; i++)
-        strays += truth_strays(&e->truth, i, e->ids + i * k, e->dist + i * k);
-    if (strays > 0)
-        note("%s lacks %zu rows that are nearer than those it has: is it of these rows, and of %s?",
-             path, strays, kith_metric_name(kith_metric_of(e->j.index)));
-}
-
-static kith_status measure(evaluation *e, uint32_t effort, measured *m)
+static kith_status measure(evaluation *e, uint32_t effort, const char *truth_path, measured *m)
 {
     kith_status st = KITH_OK;
 
     m->effort = e->how.effort = effort;
     m->k = e->how.k;
     TRY(time_searches(e, m));
-    if (e->judge.index != NULL && !holds_values(e->j.index)) TRY(judge_answers(e));
+    if (e->judged != NULL) TRY(judge_answers(e));
+    if (truth_path != NULL) check_truth(e, truth_path);
     grade_answers(e, m);
 out:
     return st;
@@ -295,7 +342,7 @@ out:
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
-static void put_json(const measured *m)
+static void put_json(const measured *m, const char *wrong)
 {
     json j = {stdout, 0};
 
@@ -306,6 +353,7 @@ static void put_json(const measured *m)
         json_double(&j, "recall", m->recall);
         json_text(&j, "recall_by", m->recall_by);
     }
+    if (*wrong != '\0') json_text(&j, "error", wrong);
     if (!isnan(m->success)) {
         json_double(&j, "success", m->success);
         json_double(&j, "mrr", m->mrr);
@@ -338,7 +386,8 @@ static void put_head(const measured *m)
 static void put_line(const measured *m)
 {
     printf("%6u", m->effort);
-    if (m->recall_by != NULL) printf("  %11.5f  %-8s", m->recall, m->recall_by);
+    if (m->recall_by != NULL) put_cell(m->recall, 5, 11);
+    if (m->recall_by != NULL) printf("  %-8s", m->recall_by);
     if (!isnan(m->success)) printf("  %12.5f  %6.4f", m->success, m->mrr);
     put_cell(m->qps, 1, 10);
     put_cell(m->p50_us, 1, 10);
@@ -385,6 +434,7 @@ static kith_status prepare(evaluation *e, const arguments *a)
     if (gt == NULL && base == NULL && relevant == NULL)
         TRY(wrong_usage("compared with what? --gt, --exact or --relevant"));
     if (gt != NULL && base != NULL) TRY(wrong_usage("--gt or --exact, not both"));
+    if (base == NULL && given_text(a, "ids") != NULL) TRY(wrong_usage("--ids goes with --exact"));
     TRY(given_query(a, &e->how));
     TRY(read_efforts(e, a));
     e->how.watch = &e->j.watch;
@@ -392,6 +442,7 @@ static kith_status prepare(evaluation *e, const arguments *a)
     e->truth.similar = kith_metric_is_similarity(kith_metric_of(e->j.index));
     TRY(input_open(a->operand[1], INPUT_QUERIES, a, &e->j.host, &src));
     TRY(matrix_read(&src, &e->j.progress, &e->queries));
+    matrix_fit(&e->queries, kith_dim(e->j.index));
     if (e->queries.n == 0 || e->queries.d != kith_dim(e->j.index))
         FAIL(KITH_BAD_ARG, "%s is %zu x %zu, the index has %zu components a row", a->operand[1],
              e->queries.n, e->queries.d, kith_dim(e->j.index));
@@ -402,6 +453,10 @@ static kith_status prepare(evaluation *e, const arguments *a)
     NEED(e->ids);
     e->dist = array_new(e->queries.n, e->how.k * sizeof *e->dist);
     NEED(e->dist);
+    if (base != NULL && !holds_values(e->j.index)) {
+        e->judged = array_new(e->queries.n, e->how.k * sizeof *e->judged);
+        NEED(e->judged);
+    }
     e->us = array_new(e->queries.n, sizeof *e->us);
     NEED(e->us);
 out:
@@ -411,7 +466,8 @@ out:
 
 static kith_status run(const arguments *a)
 {
-    const char *plot = given_text(a, "plot");
+    const char *plot = given_text(a, "plot"), *gt = given_text(a, "gt");
+    const char *truth_path = gt != NULL ? gt : given_text(a, "exact");
     const int as_json = given_flag(a, "json");
     kith_status st = KITH_OK;
     measured *m = NULL;
@@ -424,17 +480,18 @@ static kith_status run(const arguments *a)
     m = array_new(e->settings, sizeof *m);
     NEED(m);
     for (size_t i = 0; i < e->settings; i++) {
-        TRY(measure(e, e->efforts[i], &m[i]));
+        TRY(measure(e, e->efforts[i], truth_path, &m[i]));
         progress_end(&e->j.progress);
-        if (i == 0 && given_text(a, "gt") != NULL) check_truth(e, given_text(a, "gt"));
         if (!as_json && i == 0) put_head(m);
         if (as_json)
-            put_json(&m[i]);
+            put_json(&m[i], e->wrong);
         else
             put_line(&m[i]);
         TRY(check_stdout());
     }
-    if (e->marks.n > 0 && isnan(m[0].success)) note("no query of these is marked in the file");
+    if (*e->wrong != '\0') FAIL(KITH_BAD_ARG, "%s", e->wrong);
+    if (e->marks.n > 0 && isnan(m[0].success))
+        FAIL(KITH_BAD_ARG, "%s marks none of these queries", given_text(a, "relevant"));
     if (plot != NULL) TRY(plot_save(plot, a->operand[0], m, e->settings));
 out:
     free(m);
@@ -444,6 +501,7 @@ out:
     matrix_free(&e->queries);
     free(e->ids);
     free(e->dist);
+    free(e->judged);
     free(e->us);
     job_end(&e->judge);
     job_end(&e->j);
@@ -461,7 +519,8 @@ const command cmd_eval = {
     "Recall is the share of the true K nearest rows that were found. It is told by distance "
     "where that is possible: an answer is right when it is as near as the last true neighbour, "
     "whichever of equally near rows the ground truth has; an index that stores rounded values is "
-    "compared by id, unless --exact gives the values.",
+    "compared by id, unless --exact gives the values. When answers are nearer than what is called "
+    "true, no recall is told, and the exit code is 1.",
     "kith eval base.kith query.npy --gt gt.npy -k 10\n"
     "kith eval base.kith query.npy --exact base.npy --effort 20,50,100 --plot curve.svg\n",
     options,

@@ -1,6 +1,7 @@
 /* Recall, success, percentiles. */
 #include "measure.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,9 @@
 void truth_free(truth *t)
 {
     free(t->ids);
-    free(t->edge);
+    free(t->dist);
     t->ids = NULL;
-    t->edge = NULL;
+    t->dist = NULL;
 }
 
 static int holds(const int64_t *ids, size_t n, int64_t id)
@@ -24,30 +25,40 @@ static int holds(const int64_t *ids, size_t n, int64_t id)
     return 0;
 }
 
+static size_t count_true(const truth *t, size_t i)
+{
+    size_t wanted = 0;
+
+    while (wanted < t->k && t->ids[i * t->k + wanted] != KITH_NO_ID) wanted++;
+    return wanted;
+}
+
 double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *dist)
 {
-    const int64_t *want = t->ids + i * t->k;
-    size_t wanted = 0, right = 0;
+    const size_t wanted = count_true(t, i);
+    size_t right = 0;
 
-    while (wanted < t->k && want[wanted] != KITH_NO_ID) wanted++;
     if (wanted == 0) return 1;
     for (size_t j = 0; j < t->k && ids[j] != KITH_NO_ID; j++) {
-        if (t->edge == NULL)
-            right += (size_t)holds(want, wanted, ids[j]);
-        else // NAN, a distance that is not known, is never right
-            right += t->similar ? dist[j] >= t->edge[i] : dist[j] <= t->edge[i];
+        if (t->dist == NULL) {
+            right += (size_t)holds(t->ids + i * t->k, wanted, ids[j]);
+        } else { // NAN, a distance that is not known, is never right
+            const float edge = t->dist[i * t->k + wanted - 1];
+            right += t->similar ? dist[j] >= edge : dist[j] <= edge;
+        }
     }
     return right < wanted ? (double)right / (double)wanted : 1;
 }
 
 size_t truth_strays(const truth *t, size_t i, const int64_t *ids, const float *dist)
 {
+    const size_t wanted = count_true(t, i);
     size_t strays = 0;
 
-    if (t->edge == NULL) return 0;
-    for (size_t j = 0; j < t->k && ids[j] != KITH_NO_ID; j++) {
-        const int nearer = t->similar ? dist[j] > t->edge[i] : dist[j] < t->edge[i];
-        strays += (size_t)(nearer && !holds(t->ids + i * t->k, t->k, ids[j]));
+    for (size_t j = 0; t->dist != NULL && j < t->k && ids[j] != KITH_NO_ID; j++) {
+        const float is = j < wanted ? t->dist[i * t->k + j] : t->similar ? -INFINITY : INFINITY;
+        const float margin = j < wanted ? 1e-4f * fabsf(is) + FLT_MIN : 0;
+        strays += (size_t)(t->similar ? dist[j] > is + margin : dist[j] < is - margin);
     }
     return strays;
 }

@@ -17,15 +17,15 @@ typedef struct measured {
 typedef struct truth {
     size_t n, k;  /* queries, neighbours wanted */
     int64_t *ids; /* owned [n][k], KITH_NO_ID where there are fewer */
-    float *edge;  /* owned [n]: how near the last true neighbour is; NULL: known by id only */
+    float *dist;  /* owned [n][k], best first: how near they are; NULL: known by id only */
     int similar;  /* larger is nearer */
 } truth;
 void truth_free(truth *t);
 /* The share of true neighbours among the answers of query i. By distance every answer as near as
  * the last true neighbour is right, whichever of equally near rows it is. */
 double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *dist);
-/* How many answers are strictly nearer than the last true neighbour and not among them: 0, when the
- * truth is of this metric and these rows. */
+/* How many answers are nearer than the true neighbour of their rank, by more than the rounding of
+ * whoever made the truth: 0, when the truth is of this metric and has these rows. */
 size_t truth_strays(const truth *t, size_t i, const int64_t *ids, const float *dist);
 
 /* Marks: which rows are good answers to which query. */

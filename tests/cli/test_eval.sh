@@ -73,8 +73,58 @@ check "assert json.load(open('out'))['p50_us'] is None"
 ok eval base.kith q.npy --gt gt.npy
 [ -s err ] && bad "$last said: $(cat err)"
 ok build base.npy -o ip.kith --metric ip -q
-ok eval ip.kith q.npy --gt gt.npy
-grep -q 'gt.npy lacks .* is it of these rows, and of ip?' err || bad "$last said: $(cat err)"
+# A truth of other rows, ids or another metric is none: no recall, and an error.
+no_recall() {
+    text=$1
+    shift
+    run eval "$@" --json
+    [ "$code" = 1 ] && grep -qF -- "$text" err || bad "$last: exit $code: $(cat err)"
+    check "
+for line in open('out'):
+    e = json.loads(line)
+    assert e['recall'] is None and '''$text''' in e['error'], e"
+}
+no_recall 'lacks 385 rows that are nearer than those it has: it is not of these rows, or not of ip' \
+    ip.kith q.npy --gt gt.npy
+"$python" -c "
+import numpy as np
+np.save('shifted.npy', (np.load('gt.npy') + 1) % 600)
+np.save('others.npy', np.load('gt.npy') + 5000)
+np.save('far.npy', np.load('base.npy') + np.float32(3))
+np.save('part.npy', np.load('base.npy')[:550])
+np.save('ids.npy', np.arange(600)[::-1] + 40)"
+no_recall 'shifted.npy lacks' base.kith q.npy --gt shifted.npy
+no_recall 'far.npy lacks' base.kith q.npy --exact far.npy
+no_recall 'part.npy lacks' base.kith q.npy --exact part.npy --effort 1,2
+fails 1 'none of the ids in others.npy is in the index' eval base.kith q.npy --gt others.npy
+run eval base.kith q.npy --exact far.npy
+[ "$code" = 1 ] && awk 'NR == 2 { exit !($2 == "-") }' out || bad "$last: exit $code: $(cat out)"
+# An index with ids of its own, with and without them in --exact.
+ok build base.npy -o own.kith --ids ids.npy -q
+recall own.kith q.npy --exact base.npy
+told '1.0000 distance'
+ok build float.npy -o own16.kith --ids ids.npy --spec Flat,F16 -q
+recall own16.kith float_q.npy --exact float.npy --ids ids.npy
+check "assert float(open('told').read().split()[0]) > .9"
+no_recall 'of the answers have ids that no row of float.npy has' own16.kith float_q.npy \
+    --exact float.npy
+"$python" -c "import numpy as np; np.save('turned.npy', np.arange(600)[::-1].copy())"
+ok build float.npy -o turned16.kith --ids turned.npy --spec Flat,F16 -q
+no_recall "the rows of float.npy are the index's, but not their ids" turned16.kith float_q.npy \
+    --exact float.npy
+fails 2 '--ids goes with --exact' eval base.kith q.npy --gt gt.npy --ids ids.npy
+# One query may be an array of one dimension.
+"$python" -c "
+import numpy as np
+q = np.load('q.npy'); np.save('one.npy', q[0]); np.save('first.npy', q[:1]); np.save('seven.npy', q[0, :7])"
+ok search base.kith first.npy -k 3
+cp out first.txt
+ok search base.kith one.npy -k 3
+cmp -s out first.txt || bad "$last: another answer than of a row"
+ok gt base.npy one.npy -k 3 -o one_gt.npy -q
+recall base.kith one.npy --gt one_gt.npy -k 3
+told '1.0000 distance'
+fails 1 'seven.npy has 1 component a query, the index 8' search base.kith seven.npy
 # An index of half the rows finds half the neighbours, more or less.
 "$python" -c "
 import numpy as np
@@ -133,8 +183,7 @@ assert hit or abs(e['mrr'] - .125) < 1e-6, e"
 ok eval base.kith q.npy --relevant marks.tsv --gt gt.npy -k 10
 awk 'NR == 1 { exit !($4 == "success@10" && $5 == "mrr") }' out || bad "eval: $(cat out)"
 printf '77,599\n' >marks.csv
-ok eval base.kith q.npy --relevant marks.csv
-grep -q 'no query of these is marked' err || bad "eval said: $(cat err)"
+fails 1 'marks.csv marks none of these queries' eval base.kith q.npy --relevant marks.csv
 printf 'q\ti\n1\tx\n' >marks.tsv
 fails 1 'marks.tsv: line 2, column 2' eval base.kith q.npy --relevant marks.tsv
 

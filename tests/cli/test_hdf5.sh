@@ -16,7 +16,7 @@ if not names[0]:
     sys.exit("no HDF5 library to write a test file with")
 h = ctypes.CDLL(names[0])
 hid, size = ctypes.c_int64, ctypes.c_uint64
-for f in "H5Fcreate H5Screate_simple H5Dcreate2 H5Tcopy H5Tenum_create H5Pcreate".split():
+for f in "H5Fcreate H5Screate_simple H5Dcreate2 H5Tcopy H5Tenum_create H5Pcreate H5Acreate2".split():
     getattr(h, f).restype = hid
 h.H5open()
 known = lambda name: hid.in_dll(h, name + "_g")
@@ -28,7 +28,7 @@ for i, name in enumerate((b"FALSE", b"TRUE")):
 types["b1"] = boolean
 def dims(shape):
     return (size * len(shape))(*shape)
-def write(path, sets):
+def write(path, sets, distance):
     file = hid(h.H5Fcreate(path.encode(), ctypes.c_uint(2), hid(0), hid(0)))
     for name, (x, zipped) in sets.items():
         space = hid(h.H5Screate_simple(x.ndim, dims(x.shape), None))
@@ -42,6 +42,13 @@ def write(path, sets):
         x = np.ascontiguousarray(x)
         assert h.H5Dwrite(d, t, hid(0), hid(0), hid(0), x.ctypes.data_as(ctypes.c_void_p)) >= 0
         h.H5Dclose(d)
+    if distance:
+        text = hid(h.H5Tcopy(known("H5T_C_S1")))
+        h.H5Tset_size(text, ctypes.c_size_t(len(distance)))
+        space = hid(h.H5Screate_simple(1, dims((1,)), None))
+        a = hid(h.H5Acreate2(file, b"distance", text, space, hid(0), hid(0)))
+        assert h.H5Awrite(a, text, distance.encode()) >= 0
+        h.H5Aclose(a)
     h.H5Fclose(file)
 r = np.random.default_rng(5)
 x, q = r.normal(size=(300, 12)).astype("f4"), r.normal(size=(9, 12)).astype("f4")
@@ -49,7 +56,10 @@ d = ((q[:, None].astype("f8") - x[None]) ** 2).sum(2)
 near = np.argsort(d, 1)[:, :20]
 write("a.hdf5", {"train": (x, 0), "test": (q.astype("f8"), 1), "neighbors": (near.astype("i4"), 0),
                  "bytes": (r.integers(0, 255, (70, 3)).astype("u1"), 1), "line": (x[0], 0),
-                 "bools": (x[:, :10] > 0, 0)})
+                 "bools": (x[:, :10] > 0, 0)}, "euclidean")
+write("angular.hdf5", {"train": (x, 0), "test": (q, 0)}, "angular")
+write("odd.hdf5", {"train": (x, 0)}, "odd")
+write("plain.hdf5", {"train": (x, 0)}, "")
 np.save("x.npy", x); np.save("q.npy", q); np.save("bools.npy", (x[:, :10] > 0).astype("u1"))
 END
 
@@ -62,6 +72,27 @@ ok eval x.kith 'a.hdf5#test' --gt 'a.hdf5#neighbors' -k 20 --json
 check "
 e = json.load(open('out'))
 assert e['recall'] == 1 and e['recall_by'] == 'distance'"
+# One file for all of it: rows, queries, neighbours; its distance is the metric.
+ok build a.hdf5 -o x.kith
+grep -q 'a.hdf5: made for the distance euclidean: --metric l2' err || bad "build said: $(cat err)"
+ok eval x.kith a.hdf5 --gt a.hdf5 -k 20 --json
+check "assert json.load(open('out'))['recall'] == 1"
+ok build angular.hdf5 -o c.kith -q
+ok info c.kith --json
+check "assert json.load(open('out'))['metric'] == 'cosine'"
+ok gt angular.hdf5 angular.hdf5 -k 5 -o c.npy -q
+ok eval c.kith angular.hdf5 --gt c.npy -k 5 --json
+check "assert json.load(open('out'))['recall'] == 1"
+ok build angular.hdf5 -o c.kith --metric ip
+ok info c.kith --json
+check "assert json.load(open('out'))['metric'] == 'ip'"
+fails 1 "made for the distance 'odd', which kith does not have: say --metric" \
+    build odd.hdf5 -o c.kith
+ok build odd.hdf5 -o c.kith --metric l1 -q
+ok build plain.hdf5 -o c.kith
+grep -q 'made for' err && bad "$last said: $(cat err)"
+fails 1 "plain.hdf5 has no data set 'test'" search c.kith plain.hdf5
+fails 1 'cannot open nothere.hdf5: No such file' build nothere.hdf5 -o c.kith
 ok build 'a.hdf5#bytes' -o b.kith --json
 check "assert json.load(open('out'))['dtype'] == 'u8'"
 ok build 'a.hdf5#bools' -o b.kith --metric hamming -q
