@@ -10,7 +10,7 @@ static const option own[] = {
      0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, column_options, common_options, NULL};
+static const option *const options[] = {own, column_options, verify_options, common_options, NULL};
 
 /* Passes batches through and keeps their ids. */
 typedef struct keeper {
@@ -49,6 +49,8 @@ static kith_status run(const arguments *a)
     TRY(job_begin(a, &j));
     if (type != NULL && kith_dtype_find(type, &dtype) != KITH_OK)
         TRY(wrong_usage("--dtype: %s", kith_last_error()));
+    if (given_verify(a) != 0)
+        TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY | KITH_OPEN_VERIFY));
     TRY(input_open(a->operand[0], INPUT_FRESH, a, &j.host, &src));
     kept = (kith_source){sizeof kept, &k, src.dtype, src.d, src.n, next_kept, close_nothing};
     TRY(kith_source_save(&kept, dtype, a->operand[1], &j.host, &j.watch));

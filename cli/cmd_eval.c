@@ -22,7 +22,8 @@ static const option own[] = {
     {"json", NULL, "one object a setting", 0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, query_options, column_options, common_options, NULL};
+static const option *const options[] = {
+    own, query_options, column_options, verify_options, common_options, NULL};
 
 typedef struct evaluation {
     job j, judge; /* judge.index: the rows of --exact */
@@ -438,7 +439,7 @@ static kith_status prepare(evaluation *e, const arguments *a)
     TRY(given_query(a, &e->how));
     TRY(read_efforts(e, a));
     e->how.watch = &e->j.watch;
-    TRY(job_open(&e->j, a->operand[0], KITH_OPEN_COPY | KITH_OPEN_READ_ONLY));
+    TRY(job_open(&e->j, a->operand[0], KITH_OPEN_COPY | KITH_OPEN_READ_ONLY | given_verify(a)));
     e->truth.similar = kith_metric_is_similarity(kith_metric_of(e->j.index));
     TRY(input_open(a->operand[1], INPUT_QUERIES, a, &e->j.host, &src));
     TRY(matrix_read(&src, &e->j.progress, &e->queries));

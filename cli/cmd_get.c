@@ -14,7 +14,7 @@ static const option own[] = {
     {"json", NULL, "one object a row: id, label where stored, vector", 0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, common_options, NULL};
+static const option *const options[] = {own, verify_options, common_options, NULL};
 
 static void put_json(hits_printer *p, int64_t id, const char *label, const float *x, size_t d)
 {
@@ -94,7 +94,7 @@ static kith_status run(const arguments *a)
     job j;
 
     TRY(job_begin(a, &j));
-    TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
+    TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY | given_verify(a)));
     TRY(job_ids(&j, a->operands == 2 ? a->operand[1] : NULL, given_text(a, "by-label"),
                 given_text(a, "ids"), &ids, &n));
     TRY(path != NULL ? save_rows(&j, ids, n, path) : print_rows(&j, ids, n, given_flag(a, "json")));

@@ -23,7 +23,8 @@ static const option own[] = {
     {"json", NULL, "one object a query: query, ids, scores, and labels where stored", 0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, query_options, column_options, common_options, NULL};
+static const option *const options[] = {
+    own, query_options, column_options, verify_options, common_options, NULL};
 
 typedef struct search {
     job j;
@@ -204,7 +205,7 @@ static kith_status run(const arguments *a)
     TRY(given_query(a, &s.how));
     s.how.watch = &s.j.watch;
     if (given_text(a, "output") != NULL) TRY(given_output(a, &s.out));
-    TRY(job_open(&s.j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
+    TRY(job_open(&s.j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY | given_verify(a)));
     TRY(read_limit(&s, a));
     if (s.range && s.out != NULL)
         TRY(wrong_usage("-o needs -k: the rows of an array are of one length"));

@@ -36,6 +36,7 @@ const command *command_at(size_t i);
 void command_help(const command *c, FILE *to);
 
 extern const option common_options[]; /* --threads --quiet --help */
+extern const option verify_options[]; /* --verify */
 
 /* ---- an index being worked on ---- */
 
@@ -51,6 +52,7 @@ typedef struct job {
 /* Always followed by job_end, whatever it returns. */
 kith_status job_begin(const arguments *a, job *j);
 kith_status job_open(job *j, const char *path, uint32_t flags);
+uint32_t given_verify(const arguments *a); /* the flag of job_open that --verify asks for */
 /* Before job_open of an index to be saved at path: until job_end no other kith changes it. */
 kith_status job_lock(job *j, const char *path);
 kith_status job_save(job *j, const char *path);

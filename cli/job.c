@@ -32,6 +32,16 @@ kith_status job_begin(const arguments *a, job *j)
     return st;
 }
 
+const option verify_options[] = {
+    {"verify", NULL, "compare every checksum of the index before its first use", 0},
+    {NULL, NULL, NULL, 0},
+};
+
+uint32_t given_verify(const arguments *a)
+{
+    return given_flag(a, "verify") ? KITH_OPEN_VERIFY : 0;
+}
+
 kith_status job_open(job *j, const char *path, uint32_t flags)
 {
     return kith_open(path, flags, &j->host, &j->index);

@@ -1,5 +1,6 @@
 /* A data set of an HDF5 file as a kith_source: in the layout of ann-benchmarks `train`, `test` and
- * `neighbors`; FILE.hdf5#name is the one that is named. Only where the build found HDF5 (KITH_HAVE_HDF5). */
+ * `neighbors`; FILE.hdf5#name is the one that is named. Only where the build found HDF5
+ * (KITH_HAVE_HDF5). */
 #ifndef CLI_READ_HDF5_H
 #define CLI_READ_HDF5_H
 

@@ -121,8 +121,25 @@ b = bytearray(open('all.kith', 'rb').read())
 b[len(b) // 2] ^= 1
 open('flipped.kith', 'wb').write(b)
 open('cut.kith', 'wb').write(b[:len(b) // 2])
+import numpy as np
+np.save('rows.npy', np.random.default_rng(1).normal(size=(2000, 16)).astype('f4'))
 open('text.kith', 'w').write('this is no index, but as long as one could be\n' * 99)"
 fails 1 'flipped.kith' verify flipped.kith
+# Where a row is damaged, a mapped open does not see it; --verify does.
+ok build rows.npy -o rows.kith --spec 'Flat(scan=off)' -q
+"$python" -c "
+b = bytearray(open('rows.kith', 'rb').read())
+b[len(b) // 2] ^= 1
+open('row.kith', 'wb').write(b)"
+ok get row.kith 0
+fails 1 'row.kith' get row.kith 0 --verify
+fails 1 'row.kith' search row.kith --by-id 0 --verify
+fails 1 'row.kith' eval row.kith rows.npy --exact rows.npy --verify
+fails 1 'row.kith' convert row.kith row.npy --verify
+[ -e row.npy ] && bad "$last left a file"
+ok search rows.kith --by-id 0 --verify -k 1
+ok convert rows.kith row.npy --verify -q
+fails 1 'rows.npy' convert rows.npy row.npy --verify
 fails 1 'cut.kith' verify cut.kith
 fails 1 'text.kith' verify text.kith
 fails 1 'text.kith' info text.kith

@@ -84,7 +84,7 @@ for line in open('out'):
     e = json.loads(line)
     assert e['recall'] is None and '''$text''' in e['error'], e"
 }
-no_recall 'lacks 385 rows that are nearer than those it has: it is not of these rows, or not of ip' \
+no_recall 'that are nearer than those it has: it is not of these rows, or not of ip' \
     ip.kith q.npy --gt gt.npy
 "$python" -c "
 import numpy as np
@@ -116,7 +116,8 @@ fails 2 '--ids goes with --exact' eval base.kith q.npy --gt gt.npy --ids ids.npy
 # One query may be an array of one dimension.
 "$python" -c "
 import numpy as np
-q = np.load('q.npy'); np.save('one.npy', q[0]); np.save('first.npy', q[:1]); np.save('seven.npy', q[0, :7])"
+q = np.load('q.npy')
+np.save('one.npy', q[0]); np.save('first.npy', q[:1]); np.save('seven.npy', q[0, :7])"
 ok search base.kith first.npy -k 3
 cp out first.txt
 ok search base.kith one.npy -k 3

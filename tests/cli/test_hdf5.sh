@@ -16,7 +16,8 @@ if not names[0]:
     sys.exit("no HDF5 library to write a test file with")
 h = ctypes.CDLL(names[0])
 hid, size = ctypes.c_int64, ctypes.c_uint64
-for f in "H5Fcreate H5Screate_simple H5Dcreate2 H5Tcopy H5Tenum_create H5Pcreate H5Acreate2".split():
+for f in ("H5Fcreate H5Screate_simple H5Dcreate2 H5Tcopy H5Tenum_create H5Pcreate "
+          "H5Acreate2").split():
     getattr(h, f).restype = hid
 h.H5open()
 known = lambda name: hid.in_dll(h, name + "_g")
