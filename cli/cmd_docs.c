@@ -83,6 +83,25 @@ static void put_params(void)
     }
 }
 
+/* What people's strings may hold that this release refuses, by name. */
+static void put_faiss(void)
+{
+    fputs("\n## Specs of Faiss\n\n"
+          "| of `index_factory` | here |\n|---|---|\n"
+          "| `Flat` | the same |\n"
+          "| `IDMap,` `IDMap2,` before another | passed over: every index has ids |\n"
+          "| `SQfp16`, `SQbf16`, `SQ8_direct` | not by these names: `Flat,F16`, `Flat,BF16`, "
+          "`Flat,U8` |\n"
+          "| `PCA…`, `OPQ…`, `RR…`, `L2norm`, `Pad…` and other transforms | not yet (for `L2norm` "
+          "with `ip`: the metric `cosine`) |\n"
+          "| `IVF…`, `IMI…`, `HNSW…`, `NSG…`, `LSH…` | not yet |\n"
+          "| `PQ…`, `SQ4`, `SQ6`, `SQ8`, `RaBitQ`, additive quantizers | not yet |\n"
+          "| `RFlat`, `Refine(…)` | not yet; `Flat` answers exactly without |\n"
+          "| `B…` of `index_binary_factory` | `Flat` for the metric `hamming` |\n\n"
+          "What is not known is refused with `BAD_SPEC`, the column and the names that are.\n",
+          stdout);
+}
+
 static void put_parameters(void)
 {
     fputs("# Parameters, names, types\n\nMade by `kith docs parameters` (`make docs`) from the "
@@ -92,6 +111,7 @@ static void put_parameters(void)
               "How a query finds promising rows. A spec is `navigator[,codec]`, each with its "
               "parameters in parentheses: `Flat`, `Flat,F16`, `Flat(scan=off)`; `auto` chooses.");
     put_table("codecs", "Codecs", "How the components of a row are stored.");
+    put_faiss();
     put_table("metrics", "Metrics",
               "Similarities (ip, cosine, jaccard) are larger for nearer rows, distances smaller; "
               "thresholds are given in the same unit.");

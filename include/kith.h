@@ -17,8 +17,8 @@
  * Ownership. Input pointers are borrowed for the call. Only *_create, *_open and *_copy hand over
  * memory, through their last parameter; every *_free accepts NULL.
  * Threads. Calls that take a `const kith_index *` may run at any time, from any number of threads,
- * beside one changing call; changing calls and save queue on the index's writer lock; only
- * kith_free needs the index alone. docs/THREADS.md is the whole contract.
+ * beside one changing call; changing calls queue on the index's writer lock; only kith_free and
+ * kith_set_param need the index alone. docs/THREADS.md is the whole contract.
  * Structs that begin with a size tell the header they were compiled with: a library takes those of
  * its own and of earlier releases, and refuses (BAD_ARG) those of later ones.
  * Sizes. An index holds at most KITH_MAX_ROWS rows of at most KITH_MAX_DIM components.
@@ -196,8 +196,9 @@ typedef struct kith_cursor kith_cursor;   /* keeps its index alive: free in any 
 typedef struct kith_hits kith_hits;       /* range results: rows of unknown length */
 
 /* An empty index.
- *   spec        `Flat`, `Flat,F16`, `Flat(scan=off)`, `auto`…: [transform,]navigator[,codec]
- *               [,Refine(codec)], each with (name=value,…) of its parameters; docs/PARAMETERS.md
+ *   spec        `Flat`, `Flat,F16`, `Flat(scan=off)`, `auto`…: navigator[,codec], each with
+ *               (name=value,…) of its parameters; docs/PARAMETERS.md, also for what Faiss's
+ *               factory takes and this release does not
  *   d           components of a row, 1…KITH_MAX_DIM (bits for Bits)
  *   metric      KITH_LP takes its p from the spec: `Flat(p=3)`
  * BAD_SPEC points at the character; UNSUPPORTED names a pair of metric and type without sense. */

@@ -85,15 +85,19 @@ static kith_status set_options(const ki_spec *spec, const ki_spec_item *it, ki_p
 
 static kith_status set_codec(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
 {
-    char name[KI_SPEC_NAME * 3], known[128];
+    char name[KI_SPEC_NAME * 3], known[128], first[128];
 
-    if (plan->codec)
-        return ki_spec_fail(spec, it->column, "%s and its codec are all there is; nothing was "
-                            "expected here", plan->nav->name);
     item_text(it, name, sizeof name);
+    known_codecs(known, sizeof known);
+    if (plan->codec) {
+        known_navigators(first, sizeof first);
+        return ki_spec_fail(spec, it->column,
+                            "\"%.40s\" is one too many: a spec is a navigator (%s, auto) and a "
+                            "codec (%s)",
+                            name, first, known);
+    }
     plan->codec = ki_codec_find(name);
     if (plan->codec) return set_options(spec, it, plan);
-    known_codecs(known, sizeof known);
     return ki_spec_fail(spec, it->column, "no codec \"%.40s\"; known: %s", name, known);
 }
 
@@ -108,8 +112,6 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
         const ki_spec_item *it = &spec.item[i];
         char name[KI_SPEC_NAME * 3], known[128];
 
-        if (it->child >= 0)
-            KI_TRY(ki_spec_fail(&spec, spec.item[it->child].column, "name=value was expected"));
         item_text(it, name, sizeof name);
         if (plan.nav) {
             KI_TRY(set_codec(&spec, it, &plan));
@@ -127,6 +129,8 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
             ki_param_presets(&plan.nav->params, plan.params);
             KI_TRY(set_options(&spec, it, &plan));
         }
+        if (it->child >= 0)
+            KI_TRY(ki_spec_fail(&spec, spec.item[it->child].column, "name=value was expected"));
     }
     if (!plan.nav) KI_TRY(ki_spec_fail(&spec, 1, "a navigator was expected, such as Flat"));
     if (plan.codec) KI_TRY(ki_codec_suits(plan.codec, m));
