@@ -101,8 +101,9 @@ const command cmd_build = {
     "Reads the vectors of BASE a batch at a time and writes an index of them.\n\n"
     "BASE is an .npy (FILE.npy#1 is its second array), .fvecs, .bvecs, .ivecs, .fbin, .u8bin, "
     ".i8bin, CSV or TSV file, an .hdf5 file in the layout of ann-benchmarks (its train; "
-    "FILE.hdf5#test is another data set; its attribute distance is the metric), another kith index, "
-    "or - for CSV on standard input. The rows' ids are 0, 1, 2… unless the file or --ids has others.\n\n"
+    "FILE.hdf5#test is another data set; its attribute distance is the metric), another kith "
+    "index, or - for CSV on standard input. The rows' ids are 0, 1, 2… unless the file or --ids "
+    "has others.\n\n"
     "Labels may be joined by id from a second file, with --labels movies.csv --labels-id-column "
     "movieId --labels-column title.",
     "kith build base.npy -o base.kith\n"
