@@ -47,7 +47,7 @@ static void put_line(hits_printer *p, int64_t id, const char *label, const float
 
 static kith_status print_rows(const job *j, const int64_t *ids, size_t n, int as_json)
 {
-    hits_printer p = {j->index, as_json, 1, index_stat(j->index, "label_bytes") > 0, NULL, 0};
+    hits_printer p = {j->index, as_json, 1, index_stat(j->index, "label_bytes") > 0, 0, NULL, 0};
     const size_t d = kith_dim(j->index);
     float *x = array_new(d, sizeof *x);
     kith_status st = KITH_OK;

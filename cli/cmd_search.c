@@ -213,7 +213,10 @@ static kith_status run(const arguments *a)
     TRY(read_queries(&s, a));
     if (s.out == NULL) hits_begin(&s.printer, s.j.index, given_flag(a, "json"), s.n == 1);
     TRY(s.range ? find_range(&s) : find_nearest(&s));
-    if (s.out != NULL) TRY(save_results(&s));
+    if (s.out != NULL)
+        TRY(save_results(&s));
+    else
+        hits_head(&s.printer);
 out:
     hits_end(&s.printer);
     kith_filter_free(s.filter);

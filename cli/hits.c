@@ -16,8 +16,14 @@ static const char *unit(const kith_index *ix)
 
 void hits_begin(hits_printer *p, const kith_index *ix, int as_json, int alone)
 {
-    *p = (hits_printer){ix, as_json, alone, index_stat(ix, "label_bytes") > 0, NULL, 0};
-    if (!as_json && !alone) printf("query\trank\tid\t%s%s\n", unit(ix), p->labels ? "\tlabel" : "");
+    *p = (hits_printer){ix, as_json, alone, index_stat(ix, "label_bytes") > 0, 0, NULL, 0};
+}
+
+void hits_head(hits_printer *p)
+{
+    if (!p->as_json && !p->alone && !p->headed)
+        printf("query\trank\tid\t%s%s\n", unit(p->index), p->labels ? "\tlabel" : "");
+    p->headed = 1;
 }
 
 void hits_end(hits_printer *p)
@@ -111,6 +117,7 @@ kith_status hits_put(hits_printer *p, int64_t query, const int64_t *ids, const f
 {
     size_t found = 0;
 
+    hits_head(p);
     while (found < n && ids[found] != KITH_NO_ID) found++;
     if (p->as_json) return put_json(p, query, ids, dist, found);
     if (p->alone) return put_table(p, ids, dist, found);

@@ -9,11 +9,15 @@ typedef struct hits_printer {
     int as_json;
     int alone;   /* one query in all: a table for people; else columns with tabs between */
     int labels;  /* rows have labels: show them */
+    int headed;  /* the head of the columns is printed */
     char *label; /* owned: the last one read */
     size_t label_cap;
 } hits_printer;
 
 void hits_begin(hits_printer *p, const kith_index *ix, int as_json, int alone);
+/* The head of the columns, once: with the first hits, since before them the search may fail; or
+ * when there were no queries. */
+void hits_head(hits_printer *p);
 /* The hits of one query, best first; those after a KITH_NO_ID are none. */
 kith_status hits_put(hits_printer *p, int64_t query, const int64_t *ids, const float *dist,
                      size_t n);

@@ -23,6 +23,12 @@ ok search plain.kith one.npy -k 4
 same search_one.txt
 ok search plain.kith two.npy -k 3
 same search_two.txt
+# An error prints nothing else: no head of a table without rows.
+"$python" -c "
+import numpy as np
+np.save('nan.npy', np.array([[1, 2], [np.nan, 0]], 'f4'))"
+fails 1 'query 1, column 0 is NaN' search plain.kith nan.npy -k 3
+[ -s out ] && bad "a failed search printed: $(cat out)"
 ok search named.kith one.npy -k 4
 same search_labels.txt
 ok search named.kith two.npy -k 3 --json
