@@ -14,7 +14,9 @@ enum { D = 12, N = 1500, MORE = 40, K = 5 };
 static float base[N + MORE][D];
 static const char *labels[N + MORE];
 static int64_t own_ids[N + MORE];
-static char path[64], other[64];
+static char path[64], other[64], vectors[64], ids_file[64], labels_file[64], written[64];
+static uint8_t *image; /* the bytes of `other` */
+static size_t image_len;
 
 static void fill(void)
 {
@@ -273,6 +275,87 @@ static kith_status do_read(kith_index **ix, const kith_host *host)
     return st;
 }
 
+/* A file of rows, in batches. */
+static kith_status do_add_source(kith_index **ix, const kith_host *host)
+{
+    kith_source src;
+    kith_status st = kith_source_open(vectors, host, &src);
+
+    if (st != KITH_OK) return st;
+    st = kith_add_source(*ix, &src, NULL);
+    src.close(src.ctx);
+    return st;
+}
+
+static kith_status do_open_view(kith_index **ix, const kith_host *host)
+{
+    kith_index *more;
+    const kith_status st = kith_open_view(image, image_len, KITH_OPEN_VERIFY, host, &more);
+
+    (void)ix;
+    if (st == KITH_OK) kith_free(more);
+    return st;
+}
+
+/* On an index of its own: it must be empty. Failing leaves the parameter and the index. */
+static kith_status do_set_param(kith_index **ix, const kith_host *host)
+{
+    kith_index *empty;
+    kith_status st = kith_create("Flat", D, KITH_L2, host, &empty);
+
+    (void)ix;
+    if (st != KITH_OK) return st;
+    st = kith_set_param(empty, "scan", "off");
+    assert_string_equal(kith_spec(empty), st == KITH_OK ? "Flat(scan=off)" : "Flat");
+    kith_free(empty);
+    return st;
+}
+
+static kith_status do_train(kith_index **ix, const kith_host *host)
+{
+    (void)host;
+    return kith_train(*ix, KITH_ROWS(base, N, KITH_F32), NULL);
+}
+
+static kith_status do_source_save(kith_index **ix, const kith_host *host)
+{
+    kith_source src;
+    kith_status st = kith_source_index(*ix, &src);
+
+    if (st != KITH_OK) return st;
+    st = kith_source_save(&src, KITH_AS_STORED, written, host, NULL);
+    src.close(src.ctx);
+    return st;
+}
+
+static kith_status do_ids_read(kith_index **ix, const kith_host *host)
+{
+    int64_t *ids;
+    size_t n;
+    const kith_status st = kith_ids_read(ids_file, host, &ids, &n);
+
+    (void)ix;
+    if (st != KITH_OK) return st;
+    assert_int_equal(n, N);
+    assert_memory_equal(ids, own_ids, N * sizeof *ids);
+    kith_ids_free(ids, n, host);
+    return st;
+}
+
+static kith_status do_labels_read(kith_index **ix, const kith_host *host)
+{
+    char **read;
+    size_t n;
+    const kith_status st = kith_labels_read(labels_file, host, &read, &n);
+
+    (void)ix;
+    if (st != KITH_OK) return st;
+    assert_int_equal(n, N);
+    for (size_t i = 0; i < n; i++) assert_string_equal(read[i], labels[i]);
+    kith_labels_free(read, n, host);
+    return st;
+}
+
 static const struct {
     const char *name;
     action *act;
@@ -288,6 +371,10 @@ static const struct {
     {"save", do_save},       {"write", do_write},
     {"open", do_open},       {"load", do_load},
     {"verify", do_verify},   {"source_open", do_read},
+    {"add_source", do_add_source},   {"open_view", do_open_view},
+    {"set_param", do_set_param},     {"train", do_train},
+    {"source_save", do_source_save}, {"ids_read", do_ids_read},
+    {"labels_read", do_labels_read},
 };
 
 static void prepare(failing_host *f, bool mapped, kith_index **ix)
@@ -414,6 +501,32 @@ static void full_disk(void **state)
     assert_null(failing_complaint(&f));
 }
 
+static int keep_bytes(void *ctx, const void *bytes, size_t len)
+{
+    (void)ctx;
+    image = realloc(image, image_len + len);
+    assert_non_null(image);
+    memcpy(image + image_len, bytes, len);
+    image_len += len;
+    return 0;
+}
+
+/* Vectors, ids and labels as people have them. */
+static void write_files(void)
+{
+    FILE *f = fopen(vectors, "wb"), *g = fopen(ids_file, "w"), *h = fopen(labels_file, "w");
+    const int32_t d = D;
+
+    assert_true(f && g && h);
+    for (size_t i = 0; i < MORE; i++) {
+        assert_int_equal(fwrite(&d, sizeof d, 1, f), 1);
+        assert_int_equal(fwrite(base[N + i], sizeof base[N], 1, f), 1);
+    }
+    for (size_t i = 0; i < N; i++) fprintf(g, "%lld\n", (long long)own_ids[i]);
+    for (size_t i = 0; i < N; i++) fprintf(h, "%s\n", labels[i]);
+    assert_int_equal(fclose(f) | fclose(g) | fclose(h), 0);
+}
+
 static int setup(void **state)
 {
     kith_index *ix;
@@ -422,11 +535,17 @@ static int setup(void **state)
     fill();
     snprintf(path, sizeof path, "/tmp/kith-failures.%ld.kith", (long)getpid());
     snprintf(other, sizeof other, "/tmp/kith-failures.%ld.other.kith", (long)getpid());
+    snprintf(vectors, sizeof vectors, "/tmp/kith-failures.%ld.fvecs", (long)getpid());
+    snprintf(ids_file, sizeof ids_file, "/tmp/kith-failures.%ld.ids", (long)getpid());
+    snprintf(labels_file, sizeof labels_file, "/tmp/kith-failures.%ld.labels", (long)getpid());
+    snprintf(written, sizeof written, "/tmp/kith-failures.%ld.npy", (long)getpid());
     must(kith_create("Flat", D, KITH_L2, NULL, &ix));
     must(kith_add(ix, KITH_ROWS(base, N, KITH_F32), own_ids, labels, NULL));
     must(kith_save(ix, path, NULL));
     must(kith_save(ix, other, NULL));
+    must(kith_write(ix, keep_bytes, NULL));
     kith_free(ix);
+    write_files();
     return 0;
 }
 
@@ -435,6 +554,11 @@ static int teardown(void **state)
     (void)state;
     unlink(path);
     unlink(other);
+    unlink(vectors);
+    unlink(ids_file);
+    unlink(labels_file);
+    unlink(written);
+    free(image);
     return 0;
 }
 

@@ -175,6 +175,28 @@ static void merge_rules(void **state)
     kith_free(c);
 }
 
+/* Flat learns nothing, but what cannot be learned from is refused, and the index stays. */
+static void train(void **state)
+{
+    const float x[2][D] = {{1, 2, 3}, {4, 5, 6}}, bad[2][D] = {{1, 2, 3}, {4, NAN, 6}};
+    const float negative[1][D] = {{1, -2, 3}};
+    kith_index *ix;
+
+    (void)state;
+    must(kith_create("Flat", D, KITH_L2, NULL, &ix));
+    must(kith_train(ix, KITH_ROWS(x, 2, KITH_F32), NULL));
+    must(kith_train(ix, KITH_ROWS(NULL, 0, KITH_F32), NULL));
+    assert_int_equal(kith_count(ix), 0);
+    refused(kith_train(ix, KITH_ROWS(bad, 2, KITH_F32), NULL), KITH_BAD_ARG, "row 1, column 1");
+    refused(kith_train(ix, (kith_rows){x, 2, 5, KITH_F32}, NULL), KITH_BAD_ARG, "stride 5");
+    refused(kith_train(ix, KITH_ROWS(x, 2, (kith_dtype)99), NULL), KITH_BAD_ARG, "99");
+    refused(kith_train(ix, KITH_ROWS(NULL, 2, KITH_F32), NULL), KITH_BAD_ARG, "NULL");
+    kith_free(ix);
+    must(kith_create("Flat", D, KITH_JENSEN_SHANNON, NULL, &ix));
+    refused(kith_train(ix, KITH_ROWS(negative, 1, KITH_F32), NULL), KITH_BAD_ARG, "negative");
+    kith_free(ix);
+}
+
 static void last_ids(void **state)
 {
     const float x[2][D] = {{1, 2, 3}, {4, 5, 6}};
@@ -197,7 +219,7 @@ int main(void)
         cmocka_unit_test(bad_rows),       cmocka_unit_test(what_codecs_refuse),
         cmocka_unit_test(any_rows),       cmocka_unit_test(lossless_bytes),
         cmocka_unit_test(cancel),         cmocka_unit_test(merge_rules),
-        cmocka_unit_test(last_ids),
+        cmocka_unit_test(train),          cmocka_unit_test(last_ids),
     };
 
     return cmocka_run_group_tests_name("modify", tests, NULL, NULL);
