@@ -57,7 +57,8 @@ install: ## header, libraries, command, man page (PREFIX=/usr/local DESTDIR=)
 	$(ready)
 	@$(MESON) configure build -Dprefix=$(abspath $(PREFIX)) && ninja -C build >build/install.log
 	@$(MESON) install -C build --no-rebuild --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
-	@echo "installed:"; sed '/^#/d; s/^/  /' build/meson-logs/install-log.txt
+	@sed '/^#/d' build/meson-logs/install-log.txt | while read -r file; do \
+	    [ -d "$$file" ] || echo "installed $$file"; done
 .PHONY: install
 
 clean: ## forget everything built

@@ -208,7 +208,9 @@ static void put_man(void)
           ".TP\n2\nwrong usage\n"
           ".TP\n130, 143\ninterrupted by SIGINT or SIGTERM; files are as they were\n"
           ".SH ENVIRONMENT\n"
-          ".TP\nKITH_CPU\nnarrows the instruction sets that may be used, not the answers\n",
+          ".TP\nKITH_CPU\nnarrows the instruction sets that may be used, as avx2 or vnni,amx (kith "
+          "info \\-\\-cpu has the names; another one is an error of the command, and leaves the "
+          "library plain C only); the answers stay the same\n",
           stdout);
 }
 

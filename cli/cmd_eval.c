@@ -163,19 +163,6 @@ out:
     return st;
 }
 
-/* The exponent in an index's spec, "p=3" of Flat(p=3): to the bracket's or the list's end. */
-static const char *exponent(const kith_index *ix, char out[32])
-{
-    const char *at = kith_spec(ix);
-
-    for (; (at = strstr(at, "p=")) != NULL; at++) {
-        if (at == kith_spec(ix) || (at[-1] != '(' && at[-1] != ',')) continue;
-        snprintf(out, 32, "%.*s", (int)strcspn(at + 2, ",)"), at + 2);
-        return out;
-    }
-    return NULL;
-}
-
 static kith_status compute_truth(evaluation *e, const char *base, const arguments *a)
 {
     static const kith_host all_threads = KITH_HOST_INIT;
@@ -185,7 +172,8 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
     char p[32];
 
     e->judge.host = all_threads;
-    TRY(job_build_exact(&e->judge, base, kith_metric_of(e->j.index), exponent(e->j.index, p), a));
+    TRY(job_build_exact(&e->judge, base, kith_metric_of(e->j.index),
+                        spec_exponent(kith_spec(e->j.index), p), a));
     if (kith_dim(e->judge.index) != e->queries.d)
         FAIL(KITH_BAD_ARG, "%s has %zu components a row, the queries %zu", base,
              kith_dim(e->judge.index), e->queries.d);

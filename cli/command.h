@@ -64,6 +64,8 @@ kith_status job_settle(job *j);
 void job_end(job *j);
 /* What kith_stats tells of one name, 0 when it tells nothing. */
 double index_stat(const kith_index *ix, const char *name);
+/* The exponent of lp in a spec, "3" of Flat(p=3), to out; NULL where it has none. */
+const char *spec_exponent(const char *spec, char out[32]);
 
 /* --metric; preset: what the file of the vectors says, else l2. */
 kith_status given_metric(const arguments *a, const char *path, kith_metric *out);

@@ -122,18 +122,23 @@ out:
     return st;
 }
 
+void latin1_to_utf8(const char *text, size_t len, char *out, size_t *out_len)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        if (byte >= 0x80) out[n++] = (char)(0xc0 | byte >> 6);
+        out[n++] = (char)(byte < 0x80 ? byte : 0x80 | (byte & 0x3f));
+    }
+    *out_len = n;
+}
+
 static kith_status widen(csv_rows *c, const char **line, size_t *len)
 {
-    size_t out = 0;
-
     if (!array_grow(&c->wide, &c->wide_cap, 2 * *len, 1)) return KITH_NO_MEMORY;
-    for (size_t i = 0; i < *len; i++) {
-        const unsigned char byte = (unsigned char)(*line)[i];
-        if (byte >= 0x80) c->wide[out++] = (char)(0xc0 | byte >> 6);
-        c->wide[out++] = (char)(byte < 0x80 ? byte : 0x80 | (byte & 0x3f));
-    }
+    latin1_to_utf8(*line, *len, c->wide, len);
     *line = c->wide;
-    *len = out;
     return KITH_OK;
 }
 
@@ -305,6 +310,12 @@ static const char *usual_delimiter(const csv_rows *c)
     return ",";
 }
 
+int csv_is_latin1(const char *encoding)
+{
+    return encoding != NULL &&
+           (strcasecmp(encoding, "latin1") == 0 || strcasecmp(encoding, "iso-8859-1") == 0);
+}
+
 static kith_status take_options(csv_rows *c, const csv_options *how)
 {
     const char *delimiter = how->delimiter, *encoding = how->encoding;
@@ -317,11 +328,10 @@ static kith_status take_options(csv_rows *c, const csv_options *how)
             "'%s' cannot be a delimiter: it is 1 to %zu characters, no quotes and no line ends",
             delimiter, sizeof c->delimiter - 1);
     memcpy(c->delimiter, delimiter, strlen(delimiter) + 1);
-    if (encoding != NULL && strcasecmp(encoding, "latin1") != 0 &&
-        strcasecmp(encoding, "iso-8859-1") != 0 && strcasecmp(encoding, "utf-8") != 0 &&
+    if (encoding != NULL && !csv_is_latin1(encoding) && strcasecmp(encoding, "utf-8") != 0 &&
         strcasecmp(encoding, "utf8") != 0)
         return wrong_usage("there is no encoding '%s' here: utf-8 or latin1", encoding);
-    c->latin1 = encoding != NULL && (encoding[0] | 0x20) != 'u';
+    c->latin1 = csv_is_latin1(encoding);
     c->header = !how->no_header;
     c->no_quotes = how->no_quotes || delimiter[1] != '\0';
     return KITH_OK;

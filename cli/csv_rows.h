@@ -20,6 +20,10 @@ typedef struct csv_options {
 
 typedef struct csv_rows csv_rows;
 
+int csv_is_latin1(const char *encoding); /* NULL is not */
+/* out holds 2 * len bytes. */
+void latin1_to_utf8(const char *text, size_t len, char *out, size_t *out_len);
+
 /* path "-" is stdin. The header, if there is one, is read at once. */
 kith_status csv_rows_open(const char *path, const csv_options *how, csv_rows **out);
 /* The same from bytes in memory, borrowed; name is for sentences. */

@@ -31,7 +31,7 @@ const option column_options[] = {
      0},
     {"no-header", NULL, "CSV: the first line is data, columns have only numbers", 0},
     {"no-quotes", NULL, "CSV: a quote is a letter like any other", 0},
-    {"encoding", "NAME", "CSV: utf-8 (default) or latin1", 0},
+    {"encoding", "NAME", "CSV and labels: utf-8 (default) or latin1", 0},
     {"packed-bits", NULL, "each byte of a u8 input is 8 components, as numpy.packbits makes", 0},
     {NULL, NULL, NULL, 0},
 };
@@ -189,10 +189,31 @@ out:
     return st;
 }
 
+/* Options of columns for what has none: of two inputs, one may be CSV. */
+static kith_status check_columns(const char *path, input_role role, const arguments *a)
+{
+    static const char *const any[] = {"vector-column", "no-header", "no-quotes", NULL};
+    static const char *const base[] = {"id-column", "label-column", NULL};
+    static const char *const queries[] = {"query-id", NULL}, *const none[] = {NULL};
+    const char *const *mine = role == INPUT_QUERIES ? queries : role == INPUT_TRUTH ? none : base;
+    const char *exact = given_text(a, "exact");
+    int csv = exact != NULL && is_csv(exact);
+
+    for (size_t i = 0; i < a->operands; i++) csv = csv || is_csv(a->operand[i]);
+    for (size_t i = 0; mine[i] != NULL; i++)
+        if (given_text(a, mine[i]) != NULL)
+            return wrong_usage("--%s: %s is no CSV file and has no columns", mine[i], path);
+    for (size_t i = 0; !csv && any[i] != NULL; i++)
+        if (given_flag(a, any[i]))
+            return wrong_usage("--%s: %s is no CSV file and has no columns", any[i], path);
+    return KITH_OK;
+}
+
 static kith_status open_vectors(const char *path, input_role role, const arguments *a,
                                 const kith_host *host, kith_source *out)
 {
-    kith_status st;
+    kith_status st = KITH_OK;
+    const int csv = !is_hdf5(path) && (is_csv(path) || given_text(a, "delimiter") != NULL);
     const char *delimiter = given_text(a, "delimiter");
     const csv_layout layout = {
         {delimiter, given_text(a, "encoding"), given_flag(a, "no-header"),
@@ -203,9 +224,11 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
         role >= INPUT_QUERIES ? TELL_OMITTED : TELL_ALWAYS,
     };
 
+    if (!csv) st = check_columns(path, role, a);
+    if (st != KITH_OK) return st;
     if (is_hdf5(path))
         st = open_hdf5(path, role, out);
-    else if (is_csv(path) || delimiter != NULL)
+    else if (csv)
         st = csv_source_open(path, &layout, out);
     else
         st = kith_source_open(path, host, out);
@@ -229,7 +252,7 @@ typedef struct joined {
     size_t n_ids, n_labels, n_table, table_cap, lent_cap;
     uint64_t at, unlabelled;
     input_role role;
-    int by_row; /* the labels file has no ids: its i-th label is row i's */
+    int by_row, header; /* the labels file has no ids: its i-th label is row i's; has names */
 } joined;
 
 static int by_id(const void *a, const void *b)
@@ -260,7 +283,7 @@ static const char *label_of(joined *j, const int64_t *ids, size_t i)
         j->n_table > 0 ? bsearch(&key, j->table, j->n_table, sizeof key, by_id) : NULL;
 
     if (found == NULL) j->unlabelled++;
-    return found != NULL ? found->label : NULL;
+    return found != NULL && *found->label != '\0' ? found->label : NULL;
 }
 
 /* Fewer or more of them than rows would shift every answer. */
@@ -268,8 +291,10 @@ static kith_status check_count(const joined *j, const char *what, const char *pa
                                uint64_t rows, int ended)
 {
     if (have >= rows && (!ended || have == rows)) return KITH_OK;
-    return fail(KITH_BAD_ARG, "%s has %zu %s, %s has %s%llu rows", path, have, what, j->path,
-                ended ? "" : "at least ", (unsigned long long)rows);
+    return fail(
+        KITH_BAD_ARG, "%s has %zu %s, %s has %s%llu rows%s", path, have, what, j->path,
+        ended ? "" : "at least ", (unsigned long long)rows,
+        j->header && have < rows ? "; its first line was taken as names (--labels-no-header)" : "");
 }
 
 static kith_status join_batch(joined *j, kith_batch *out)
@@ -307,6 +332,7 @@ static kith_status next_joined(void *ctx, size_t max, kith_batch *out)
     rows = j->at + out->rows.n;
     if (j->ids != NULL) TRY(check_count(j, "ids", j->ids_path, j->n_ids, rows, ended));
     if (j->labels != NULL) TRY(check_count(j, "labels", j->labels_path, j->n_labels, rows, ended));
+    if (j->by_row) TRY(check_count(j, "labels", j->labels_path, j->n_table, rows, ended));
     if (ended && j->unlabelled > 0) {
         note("%llu of %llu rows have no label in %s", (unsigned long long)j->unlabelled,
              (unsigned long long)j->at, j->labels_path);
@@ -316,6 +342,15 @@ static kith_status next_joined(void *ctx, size_t max, kith_batch *out)
     j->at = rows;
 out:
     return st;
+}
+
+static kith_status push_name(joined *j, int64_t id, const char *label, size_t len)
+{
+    if (!array_grow(&j->table, &j->table_cap, j->n_table + 1, sizeof *j->table))
+        return KITH_NO_MEMORY;
+    j->table[j->n_table].id = id;
+    j->table[j->n_table].label = text_copy(label, len);
+    return j->table[j->n_table++].label != NULL ? KITH_OK : KITH_NO_MEMORY;
 }
 
 /* One more (id, label); in the order of the rows without an id column. */
@@ -333,11 +368,7 @@ static kith_status take_name(joined *j, const csv_rows *rows, size_t id_column, 
     if (!is_utf8(label))
         return csv_rows_fail(rows, label_column, "'%.40s' is not UTF-8; is it --encoding latin1?",
                              label);
-    if (!array_grow(&j->table, &j->table_cap, j->n_table + 1, sizeof *j->table))
-        return KITH_NO_MEMORY;
-    j->table[j->n_table].id = id;
-    j->table[j->n_table].label = text_copy(label, len);
-    return j->table[j->n_table++].label != NULL ? KITH_OK : KITH_NO_MEMORY;
+    return push_name(j, id, label, len);
 }
 
 static kith_status find_label_columns(const csv_rows *rows, const arguments *a, size_t *id,
@@ -346,6 +377,7 @@ static kith_status find_label_columns(const csv_rows *rows, const arguments *a, 
     const char *id_text = given_text(a, "labels-id-column");
     const char *label_text = given_text(a, "labels-column");
     kith_status st = KITH_OK;
+    int64_t number;
 
     *id = csv_column_named(rows, "id");
     if (*id == SIZE_MAX) *id = 0;
@@ -353,6 +385,13 @@ static kith_status find_label_columns(const csv_rows *rows, const arguments *a, 
         *id = SIZE_MAX;
     else if (id_text != NULL)
         TRY(csv_column_find(rows, id_text, id));
+    // Names are no numbers: a first row that is taken for them would lose its label.
+    if (*id != SIZE_MAX && csv_column_name(rows, *id) != NULL &&
+        parse_int(csv_column_name(rows, *id), &number))
+        FAIL(KITH_BAD_ARG,
+             "%s: line 1: '%.40s' is an id, the names of the columns are expected; if the labels "
+             "begin here, say --labels-no-header",
+             csv_rows_name(rows), csv_column_name(rows, *id));
     *label = csv_column_named(rows, "label");
     if (*label == SIZE_MAX) *label = *id == SIZE_MAX ? 0 : *id + 1;
     if (label_text != NULL) TRY(csv_column_find(rows, label_text, label));
@@ -379,6 +418,7 @@ static kith_status read_table(joined *j, const arguments *a)
         TRY(take_name(j, rows, id, label));
     }
     j->by_row = id == SIZE_MAX;
+    j->header = !how.no_header;
     if (j->n_table == 0) FAIL(KITH_BAD_ARG, "%s has no labels", j->labels_path);
     qsort(j->table, j->n_table, sizeof *j->table, by_id);
     for (size_t i = 1; i < j->n_table; i++)
@@ -390,24 +430,64 @@ out:
     return st;
 }
 
+/* One a line, in the order of the rows, which the library reads as UTF-8 only. */
+static kith_status read_latin1(joined *j)
+{
+    FILE *file = fopen(j->labels_path, "rb");
+    kith_status st = KITH_OK;
+    char *line = NULL, *wide = NULL;
+    size_t cap = 0, wide_cap = 0;
+    ssize_t len;
+
+    if (file == NULL) FAIL(KITH_IO, "cannot open %s: %s", j->labels_path, strerror(errno));
+    while ((len = getline(&line, &cap, file)) >= 0) {
+        size_t n = (size_t)len, out = 0;
+        if (n > 0 && line[n - 1] == '\n') n--;
+        if (n > 0 && line[n - 1] == '\r') n--;
+        if (!array_grow(&wide, &wide_cap, 2 * n + 1, 1)) {
+            st = KITH_NO_MEMORY;
+            goto out;
+        }
+        latin1_to_utf8(line, n, wide, &out);
+        if (out > KITH_MAX_LABEL)
+            FAIL(KITH_LIMIT, "%s: line %zu has %zu bytes; a label has up to %u", j->labels_path,
+                 j->n_table + 1, out, KITH_MAX_LABEL);
+        TRY(push_name(j, (int64_t)j->n_table, wide, out));
+    }
+    if (ferror(file)) FAIL(KITH_IO, "cannot read %s: %s", j->labels_path, strerror(errno));
+    j->by_row = 1;
+out:
+    if (file != NULL) fclose(file);
+    free(line);
+    free(wide);
+    return st;
+}
+
 static kith_status read_labels(joined *j, const arguments *a, const kith_host *host)
 {
-    static const char *const plain[] = {".txt", NULL};
+    static const char *const plain[] = {".txt", NULL}, *const arrays[] = {".npy", NULL};
     const int told = given_text(a, "labels-id-column") != NULL ||
                      given_text(a, "labels-column") != NULL ||
                      given_text(a, "labels-delimiter") != NULL;
 
     if (told || (is_csv(j->labels_path) && !has_ending(j->labels_path, plain)))
         return read_table(j, a);
+    if (csv_is_latin1(given_text(a, "encoding")) && !has_ending(j->labels_path, arrays))
+        return read_latin1(j);
     return kith_labels_read(j->labels_path, host, &j->labels, &j->n_labels);
 }
 
 kith_status input_open(const char *path, input_role role, const arguments *a, const kith_host *host,
                        kith_source *out)
 {
+    static const char *const of_labels[] = {"labels-id-column", "labels-column", "labels-delimiter",
+                                            "labels-no-header", NULL};
     kith_status st = KITH_OK;
     joined *j = NULL;
 
+    for (size_t i = 0; of_labels[i] != NULL; i++)
+        if (given_flag(a, of_labels[i]) && given_text(a, "labels") == NULL)
+            return wrong_usage("--%s goes with --labels", of_labels[i]);
     if (role >= INPUT_QUERIES || (given_text(a, "ids") == NULL && given_text(a, "labels") == NULL))
         return open_vectors(path, role, a, host, out);
     j = array_new(1, sizeof *j);

@@ -152,17 +152,35 @@ static int find_param(const char *name, const char *owner, kith_param *out)
     return 0;
 }
 
+/* "p=3" of Flat(p=3): to the bracket's or the list's end. */
+const char *spec_exponent(const char *spec, char out[32])
+{
+    for (const char *at = spec; at != NULL && (at = strstr(at, "p=")) != NULL; at++) {
+        if (at == spec || (at[-1] != '(' && at[-1] != ',')) continue;
+        snprintf(out, 32, "%.*s", (int)strcspn(at + 2, ",)"), at + 2);
+        return out;
+    }
+    return NULL;
+}
+
 kith_status job_set_params(job *j, const arguments *a)
 {
     kith_status st = KITH_OK;
     const char *text, *value = "", *seed = given_text(a, "seed");
-    char name[64];
+    const int is_lp = kith_metric_of(j->index) == KITH_LP;
+    char name[64], p[32];
     kith_param row;
+    uint64_t number;
 
     for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) {
         TRY(split_param(text, name, &value));
+        if (!is_lp && find_param(name, NULL, &row) && strcmp(row.name, "p") == 0)
+            TRY(wrong_usage("--param %s: p is the exponent of --metric lp", text));
         TRY(kith_set_param(j->index, name, value));
     }
+    if (!is_lp && spec_exponent(given_text(a, "spec"), p) != NULL)
+        TRY(wrong_usage("--spec %s: p is the exponent of --metric lp", given_text(a, "spec")));
+    TRY(given_count(a, "seed", 0, INT64_MAX, 0, &number));
     // Where nothing is drawn at random, every seed gives the same index.
     if (seed != NULL && find_param("seed", NULL, &row)) TRY(kith_set_param(j->index, "seed", seed));
 out:
@@ -253,7 +271,8 @@ kith_status job_open_exact(job *j, const char *path, const arguments *a)
     TRY(given_metric(a, path, &metric));
     for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) {
         TRY(split_param(text, name, &value));
-        if (strcmp(name, "p") != 0) TRY(wrong_usage("--param %s: only p of lp is one here", text));
+        if (strcmp(name, "p") != 0 || metric != KITH_LP)
+            TRY(wrong_usage("--param %s: only p of --metric lp is one here", text));
         p = value;
     }
     TRY(job_build_exact(j, path, metric, p, a));

@@ -140,6 +140,8 @@ built '0\t1 2\ta, and more\n1\t3 4\tb' a.csv --labels movies.csv --labels-id-col
     --labels-column title
 built '0\t1 2\tb\n1\t3 4\ta, and more' a.csv --labels movies.csv --labels-id-column none \
     --labels-column title
+printf 'Caf\351\n\n' >latin1.txt
+built '0\t1 2\tCafé\n1\t3 4\t' a.csv --labels latin1.txt --encoding latin1
 printf 'eins\nzwei\n' >labels.txt
 printf '%s\n' -5 9223372036854775807 >ids.txt
 built '-5\t1 2\teins\n9223372036854775807\t3 4\tzwei' a.csv --ids ids.txt --labels labels.txt

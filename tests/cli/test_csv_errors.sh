@@ -125,6 +125,17 @@ refused 'ids.txt has 1 ids, a.csv has' a.csv --ids ids.txt
 refused 'labels.txt has 3 labels, a.csv has 2 rows' a.csv --labels labels.txt
 printf 'id,label\n0,a\n0,b\n' >labels.csv
 refused 'labels.csv: id 0 stands there twice' a.csv --labels labels.csv
+printf 'a\nb\n' >labels.csv
+refused 'labels.csv has 1 labels, a.csv has at least 2 rows; its first line was taken as names' \
+    a.csv --labels labels.csv --labels-id-column none
+printf 'label\na\nb\nc\n' >labels.csv
+refused 'labels.csv has 3 labels, a.csv has 2 rows' a.csv --labels labels.csv \
+    --labels-id-column none
+printf '0,a\n1,b\n' >labels.csv
+refused "labels.csv: line 1: '0' is an id, the names of the columns are expected" a.csv \
+    --labels labels.csv
+printf 'a\n\351\nc\n' >latin1.txt
+refused 'latin1.txt has 3 labels, a.csv has 2 rows' a.csv --labels latin1.txt --encoding latin1
 printf 'id,label\nx,a\n' >labels.csv
 refused "labels.csv: line 2, column 1 (id): 'x' is no id" a.csv --labels labels.csv
 printf 'id,label\n0,\351\n' >labels.csv

@@ -48,6 +48,23 @@ fails 2 "it is written name=value" search base.kith base.csv --param effort
 fails 2 "a search has no parameter 'frob'" search base.kith base.csv --param frob=1
 fails 2 "effort is a number from 0 to" search base.kith base.csv --param effort=x
 fails 2 "no metric \"frob\"" build base.csv -o x.kith --metric frob
+fails 2 "--seed x: it must be a whole number" build base.csv -o x.kith --seed x
+fails 2 "--param p=3: p is the exponent of --metric lp" build base.csv -o x.kith -p p=3
+fails 2 "--spec Flat(p=3): p is the exponent of --metric lp" build base.csv -o x.kith --spec 'Flat(p=3)'
+fails 2 "--param p=3: only p of --metric lp is one here" gt base.csv base.csv -o g.npy -p p=3
+ok build base.csv -o p.kith --metric lp -p p=3 -q
+"$KITH" convert base.csv base.npy -q
+for option in id-column label-column vector-column; do
+    fails 2 "--$option: base.npy is no CSV file" build base.npy -o x.kith --$option x
+done
+fails 2 "--no-header: base.npy is no CSV file" build base.npy -o x.kith --no-header
+fails 2 "--query-id: base.npy is no CSV file" search base.kith base.npy --query-id x
+fails 2 "--labels-column goes with --labels" build base.npy -o x.kith --labels-column x
+ok gt base.npy base.csv -k 1 -o gt.npy --vector-column x,y -q
+KITH_CPU=avx9 "$KITH" info base.kith 2>err && bad "KITH_CPU=avx9 passed"
+grep -q "KITH_CPU=avx9: there are no kernels 'avx9' for this machine" err || bad "$(cat err)"
+KITH_CPU=scalar,avx9 "$KITH" info base.kith 2>err && bad "KITH_CPU=scalar,avx9 passed"
+KITH_CPU=scalar "$KITH" info base.kith >out 2>err || bad "KITH_CPU=scalar: $(cat err)"
 fails 2 "compared with what?" eval base.kith base.csv
 fails 2 "info needs an INDEX, or --cpu" info
 fails 2 "which rows?" remove base.kith
