@@ -53,8 +53,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- peaks
- * --------------------------------------------------------------------------------------- */
+/* ---- peaks ----------------------------------------------------------------------------------- */
 
 enum { CHAINS = 12, TURNS = 100000 }; // chains for two units of latency 5, and some
 
@@ -159,8 +158,7 @@ static unsigned kind_of(ki_block_op op)
     return BYTES;
 }
 
-/* ---- what is timed
- * ------------------------------------------------------------------------------- */
+/* ---- what is timed --------------------------------------------------------------------------- */
 
 typedef struct thing {
     const struct peak *peak; // a peak, or
@@ -314,8 +312,7 @@ static void run_once(thing *t, size_t round)
     t->seconds[round] = now() - begin;
 }
 
-/* ---- figures
- * --------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {

@@ -55,8 +55,7 @@ kith_status ki_codec_suits(const ki_codec *c, kith_metric m);
 bool ki_rows_fit_u8(kith_rows x, size_t d);
 bool ki_rows_fit_u8_part(kith_rows x, size_t first, size_t n, size_t d);
 
-/* ---- scoring
- * --------------------------------------------------------------------------------------- */
+/* ---- scoring --------------------------------------------------------------------------------- */
 
 enum { KI_SCORE_ROWS = 2048 }; /* rows a call at most */
 

@@ -38,8 +38,7 @@
 #include "base/compiler.h"
 #include "kernel/kernel.h"
 
-/* ---- the filter ---------------------------------------------------------------------------------
- */
+/* ---- the filter ------------------------------------------------------------------------------ */
 
 /* a * C - b for the sums at c; a may be NULL. Each operation is rounded once, as in plain C, so
  * that integer sums give the same hits on every ISA. */
@@ -123,8 +122,7 @@ static size_t block_filter(const ki_block *job, const unsigned char *c, size_t r
     return block_filter_of(job, c, row, rows, first, KI_LANES, 0, hits);
 }
 
-/* ---- rows and panels
- * ------------------------------------------------------------------------------ */
+/* ---- rows and panels ------------------------------------------------------------------------- */
 
 enum { BLOCK_PIECE = 512 }; // bytes of a row that are copied at a time, where they are
 
@@ -175,8 +173,7 @@ typedef struct block_tile {
 
 #endif
 
-/* ---- a tile
- * ----------------------------------------------------------------------------------------- */
+/* ---- a tile ---------------------------------------------------------------------------------- */
 
 #ifdef BLOCK_OP
 

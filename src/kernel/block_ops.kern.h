@@ -14,8 +14,7 @@
  */
 #include "kernel/block.kern.h"
 
-/* ---- f32
- * -------------------------------------------------------------------------------------------- */
+/* ---- f32 ------------------------------------------------------------------------------------- */
 
 KI_INLINE bv_f step_l2(bv_f sum, bv_f x, bv_f q)
 {
@@ -56,8 +55,7 @@ KI_INLINE bv_f step_l1(bv_f sum, bv_f x, bv_f q)
 #define BLOCK_STEP(sum, x, q) step_l1(sum, x, q)
 #include "kernel/block.kern.h"
 
-/* ---- bf16
- * -------------------------------------------------------------------------------------------- */
+/* ---- bf16 ------------------------------------------------------------------------------------ */
 
 typedef struct floats2 {
     bv_f even, odd;
@@ -82,8 +80,7 @@ KI_INLINE bv_f step_bf16(bv_f sum, floats2 x, floats2 q)
 #define BLOCK_STEP(sum, x, q) step_bf16(sum, x, q)
 #include "kernel/block.kern.h"
 
-/* ---- bytes
- * ------------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 typedef struct ints2 {
     bv_i even, odd;
@@ -122,8 +119,7 @@ KI_INLINE bv_i step_bytes(bv_i sum, ints2 x, ints2 q)
 #define BLOCK_STEP(sum, x, q) step_bytes(sum, x, q)
 #include "kernel/block.kern.h"
 
-/* ---- bits
- * -------------------------------------------------------------------------------------------- */
+/* ---- bits ------------------------------------------------------------------------------------ */
 
 #define BLOCK_OP hamming
 #define BLOCK_INT 1

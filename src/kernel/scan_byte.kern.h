@@ -5,9 +5,8 @@
  *   w_square(a, t)     a + the squares of the unsigned bytes of t
  *   w_dot_uu, w_dot_ss(a, q, x)   a + products of unsigned, of signed bytes
  *   w_dot_us(a, u, s)             a + products of unsigned with signed bytes
- *   BIAS_UU BIAS_SS BIAS_US       a dot product may leave out BIAS times the sum of the query's
- * bytes
- *                                 (of s in `us`), which is added here once a row; or 0
+ *   BIAS_UU BIAS_SS BIAS_US       a dot product may leave out BIAS times the sum of the
+ *                                 query's bytes (of s in `us`), added here once a row; or 0
  */
 #include "kernel/scan_int.kern.h"
 

@@ -3,7 +3,8 @@
  * Few queries: the rows are divided. Each part runs all queries over the units of rows it takes,
  * with collectors of its own, which are merged at the end. Many queries: the queries are divided.
  * Each part takes a group, runs it over all rows and delivers it. A collector's answer does not
- * depend on the order or number of its offers (top.h), so neither does the result on any of this.
+ * depend on the order or number of its offers (top.h), nor a lost bet on it, since the query is
+ * asked again; so neither does the result on any of this.
  *
  * Numbers of row x query pairs are what progress counts.
  */
@@ -29,22 +30,11 @@ struct ki_scratch {
     size_t parts;
 };
 
-void *ki_buffer_need(ki_env *env, ki_buffer *b, size_t len)
-{
-    if (len <= b->len && b->ptr) return b->ptr;
-    if (b->ptr) ki_release(env, b->ptr, b->len, 1);
-    b->len = 0;
-    b->ptr = ki_array(env, len, 1);
-    if (b->ptr) b->len = len;
-    return b->ptr;
-}
-
 static void free_part(ki_part *p)
 {
     for (size_t i = 0; i < p->tops; i++) ki_top_free(&p->top[i]);
     if (p->top) ki_release(p->env, p->top, p->tops, sizeof *p->top);
-    for (size_t u = 0; u < KI_USES; u++)
-        if (p->use[u].ptr) ki_release(p->env, p->use[u].ptr, p->use[u].len, 1);
+    for (size_t u = 0; u < KI_USES; u++) ki_buffer_free(p->env, &p->use[u]);
 }
 
 kith_status ki_scratch_create(ki_env *env, ki_scratch **out)
@@ -143,7 +133,8 @@ static kith_status begin_group(ki_part *p, const ki_search *s, const ki_group *g
         const void *q = query_at(s, number);
         ki_prepare(v->codec, v->metric, v->arg, v->d, q, scratch + i * each, &p->prepared[i]);
         ki_top_begin(&p->top[i], p->env, v, s->ask, q,
-                     s->ask->exclude ? s->ask->exclude[number] : KITH_NO_ID, p->work);
+                     s->ask->exclude ? s->ask->exclude[number] : KITH_NO_ID, p->work,
+                     &p->use[KI_USE_SPACE]);
         if (g->tau && g->tau[i] < p->top[i].tau) p->top[i].tau = g->tau[i];
     }
     p->batch = NULL;

@@ -11,14 +11,6 @@
 #include "rows/scancode.h"
 #include "rows/top.h"
 
-/* Memory that grows to what was needed once; owns: ptr. */
-typedef struct ki_buffer {
-    void *ptr;
-    size_t len;
-} ki_buffer;
-/* At least len bytes, 64-byte aligned; what was there is lost. NULL with the sentence. */
-void *ki_buffer_need(ki_env *env, ki_buffer *b, size_t len);
-
 /* One call. */
 typedef struct ki_search {
     const ki_view *v;
@@ -35,7 +27,7 @@ typedef struct ki_search {
 /* Buffers of a part, by use. */
 enum {
     KI_USE_PREPARED, KI_USE_SCRATCH, KI_USE_WORK, KI_USE_BLOCK, KI_USE_CODED, KI_USE_BATCH,
-    KI_USE_FOUND, KI_USE_AGAIN, KI_USES
+    KI_USE_FOUND, KI_USE_AGAIN, KI_USE_SPACE, KI_USES
 };
 
 /* Rows of a block that are looked at closer. */
@@ -82,8 +74,8 @@ typedef struct ki_run {
 
 /* Bits of 64 positions from 64*word on: those that may answer. */
 uint64_t ki_eligible(const ki_search *s, uint32_t word);
-/* Positions of a run that may answer, relative to the run, to pos [run->n]; returns their number.
- * */
+/* Positions of a run that may answer, relative to the run, to pos [run->n]; returns their
+ * number. */
 size_t ki_eligible_list(const ki_search *s, const ki_run *run, uint32_t *pos);
 
 /* Offer what a run of rows has for each query of the part's group. */

@@ -1,7 +1,7 @@
 /* Exact search, one query at a time: kernel scans over blocks of rows or of their scan codes, each
  * row that may be among the best offered to the query's collector. Blocks of which few rows may
- * answer (filters, removed rows) are gathered instead, and those of which none may are not touched.
- * */
+ * answer (filters, removed rows) are gathered instead, and those of which none may are not
+ * touched. */
 #include "rows/exact_inside.h"
 
 /* Of a block's rows: with fewer than one in GATHER_BELOW of them to look at, each is fetched alone.
@@ -9,8 +9,8 @@
 enum { GATHER_BELOW = 8 };
 
 /* Bytes of a block: kernels read it in several streams at once, whose beginnings cost; and it has
- * to stay in the cache for the next query. The first blocks are small, since all their rows pass.
- * */
+ * to stay in the cache for the next query. The first blocks are small, since all their rows
+ * pass. */
 enum { BLOCK_BYTES = 256 << 10, BLOCK_LEAST = 64, BLOCK_FIRST = 256 };
 
 uint64_t ki_eligible(const ki_search *s, uint32_t word)

@@ -4,14 +4,12 @@
  * S = <q,x>, C what the kernel gives for it, N = |x|^2 and n what float arithmetic gives for that;
  * g = prepared.gamma = (d+6) u, u = 2^-24; |C - S| <= (g - 2u) |q||x|, |n - N| <= (g - 2u) N, both
  * up to underflow, for which 2^-100 is given away. A row can have a key <= tau only if
- *     L2      C - (1-3g) n/2 >= ((1-2g) |q|^2 - tau) / 2: |q-x|^2 = |q|^2 + N - 2S, and the error
- *     of
- *             C, at most (g-2u) (|q|^2 + N)/2, and of the subtraction, u (|q|^2/2 + N), are less
- *             than what the factors give away;
+ *     L2      C - (1-3g) n/2 >= ((1-2g) |q|^2 - tau) / 2: |q-x|^2 = |q|^2 + N - 2S, and the
+ *             error of C, at most (g-2u) (|q|^2 + N)/2, and of the subtraction, u (|q|^2/2 + N),
+ *             are less than what the factors give away;
  *     IP      C >= -tau - (g+4u) |q| X, X the largest length of the stretch but for outliers;
- *     COSINE  C/sqrt(n) >= -tau - 3g, with the query at length 1 (score.c has 2.5 g; the product
- *     with
- *             a rounded 1/sqrt(n) costs 3 u);
+ *     COSINE  C/sqrt(n) >= -tau - 3g, with the query at length 1 (score.c has 2.5 g; the
+ *             product with a rounded 1/sqrt(n) costs 3 u);
  *     L1, and L2 by differences: C <= (1+g) tau.
  * Rows beyond 2^60 (or, for COSINE, below 2^-50) in length, whose sums could overflow, and outliers
  * pass always; so does everything for queries beyond 2^60.

@@ -14,8 +14,26 @@
 
 enum { CAP_LEAST = 256, ROOM_FIRST = 64 };
 
+void *ki_buffer_need(ki_env *env, ki_buffer *b, size_t len)
+{
+    void *ptr;
+
+    if (len <= b->len && b->ptr) return b->ptr;
+    ptr = ki_array(env, len, 1);
+    if (!ptr) return NULL;
+    ki_buffer_free(env, b);
+    *b = (ki_buffer){ptr, len};
+    return ptr;
+}
+
+void ki_buffer_free(ki_env *env, ki_buffer *b)
+{
+    if (b->ptr) ki_release(env, b->ptr, b->len, 1);
+    *b = (ki_buffer){0};
+}
+
 void ki_top_begin(ki_top *t, ki_env *env, const ki_view *v, const ki_ask *ask, const void *q,
-                  int64_t exclude, void *work)
+                  int64_t exclude, void *work, ki_buffer *space)
 {
     t->env = env;
     t->v = v;
@@ -23,6 +41,7 @@ void ki_top_begin(ki_top *t, ki_env *env, const ki_view *v, const ki_ask *ask, c
     t->q = q;
     t->exclude = exclude;
     t->work = work;
+    t->space = space;
     t->k = ask->k;
     t->tau = ask->limit;
     t->tied = false;
@@ -46,78 +65,100 @@ static inline bool before(const ki_view *v, const ki_scored *a, const ki_scored 
     return a->pos != b->pos && ki_view_id(v, a->pos) < ki_view_id(v, b->pos);
 }
 
-/* Whole, never member by member: a load that spans two recent stores waits for both. */
 static inline void swap(ki_scored *a, ki_scored *b)
 {
-    unsigned char x[sizeof *a], y[sizeof *a];
+    const ki_scored x = *a;
 
-    memcpy(x, a, sizeof x);
-    memcpy(y, b, sizeof y);
-    memcpy(a, y, sizeof y);
-    memcpy(b, x, sizeof x);
+    *a = *b;
+    *b = x;
 }
 
-/* Quickselect: put the k of s [n] with the smallest KEY(item) first, in no order; the largest of
- * theirs is returned. The partition has no branch that depends on data (a guess that fails costs as
- * much as ten comparisons); the pivot is drawn, so that no order of rows is a bad one, and a pivot
- * that is the smallest takes its equals along. 0 < k <= n. */
-#define SELECT(name, type, KEY)                                                                    \
-    static type name(const ki_view *v, ki_scored *s, size_t n, size_t k)                           \
+/* The k-th smallest of x [n], 0 < k <= n; other: [n]. Both are used up. Quickselect whose partition
+ * has no branch that depends on data (a guess that fails costs as much as ten comparisons) and no
+ * store that is soon read again; the pivot is drawn, so that no order of rows is a bad one. */
+#define SELECT(name, type)                                                                         \
+    static type name(type *x, type *other, size_t n, size_t k)                                     \
     {                                                                                              \
-        (void)v;                                                                                   \
         for (;;) {                                                                                 \
-            const size_t at = (size_t)((ki_mix64(n ^ k << 20) >> 32) * n >> 32), last = n - 1;     \
-            const type pivot = KEY(s[at]);                                                         \
-            size_t less = 0;                                                                       \
-            swap(&s[at], &s[last]);                                                                \
-            for (size_t i = 0; i < last; i++) {                                                    \
-                const bool is_less = KEY(s[i]) < pivot;                                            \
-                swap(&s[i], &s[less]);                                                             \
-                less += is_less;                                                                   \
+            const type pivot = x[(ki_mix64(n ^ k << 20) >> 32) * n >> 32];                         \
+            size_t less = 0, rest = 0;                                                             \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                const type v = x[i];                                                               \
+                x[less] = v;                                                                       \
+                other[rest] = v;                                                                   \
+                less += v < pivot;                                                                 \
+                rest += !(v < pivot);                                                              \
             }                                                                                      \
-            swap(&s[last], &s[less]);                                                              \
+            n = less;                                                                              \
+            if (k <= less) continue;                                                               \
             if (k == less + 1) return pivot;                                                       \
-            if (k <= less) {                                                                       \
-                n = less;                                                                          \
-                continue;                                                                          \
-            }                                                                                      \
-            if (less++ == 0)                                                                       \
-                for (size_t i = less; i < n; i++) {                                                \
-                    const bool is_equal = KEY(s[i]) == pivot;                                      \
-                    swap(&s[i], &s[less]);                                                         \
-                    less += is_equal;                                                              \
-                }                                                                                  \
-            if (k <= less) return pivot;                                                           \
-            s += less;                                                                             \
-            n -= less;                                                                             \
             k -= less;                                                                             \
+            n = 0;                                                                                 \
+            for (size_t i = 0; i < rest; i++) {                                                    \
+                x[n] = other[i];                                                                   \
+                n += other[i] > pivot;                                                             \
+            }                                                                                      \
+            if (k <= rest - n) return pivot;                                                       \
+            k -= rest - n;                                                                         \
         }                                                                                          \
     }
-#define UP_OF(x) ki_scored_up(&(x))
-#define ID_OF(x) ki_view_id(v, (x).pos)
-SELECT(select_up, double, UP_OF)
-SELECT(select_id, int64_t, ID_OF)
+SELECT(select_key, double)
+SELECT(select_id, int64_t)
 
-/* Heapsort: candidates are few, and it needs no memory. */
-static void sift(const ki_view *v, ki_scored *s, size_t n, size_t at)
+/* The k-th smallest upper end. */
+static double kth_up(const ki_top *t, size_t k)
 {
-    const ki_scored x = s[at];
+    double *up = t->space->ptr;
 
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n) child += before(v, &s[child], &s[child + 1]);
-        if (!before(v, &x, &s[child])) break;
-        s[at] = s[child];
-    }
-    s[at] = x;
+    for (size_t i = 0; i < t->n; i++) up[i] = ki_scored_up(&t->item[i]);
+    return select_key(up, up + t->n, t->n, k);
 }
 
-static void sort_by_key(const ki_view *v, ki_scored *s, size_t n)
+static int64_t kth_id(const ki_top *t, const ki_scored *s, size_t n, size_t k)
 {
-    for (size_t i = n / 2; i-- > 0;) sift(v, s, n, i);
-    for (size_t end = n; end-- > 1;) {
-        swap(&s[0], &s[end]);
-        sift(v, s, end, 0);
+    int64_t *id = t->space->ptr;
+
+    for (size_t i = 0; i < n; i++) id[i] = ki_view_id(t->v, s[i].pos);
+    return select_id(id, id + n, n, k);
+}
+
+static void insertion_sort(const ki_view *v, ki_scored *s, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const ki_scored x = s[i];
+        size_t at = i;
+
+        for (; at > 0 && before(v, &x, &s[at - 1]); at--) s[at] = s[at - 1];
+        s[at] = x;
     }
+}
+
+/* Short runs, then merged twice as long and twice as long again. */
+static void sort_by_key(ki_top *t)
+{
+    enum { RUN = 8 };
+    ki_scored *from = t->item, *to = t->space->ptr;
+
+    for (size_t i = 0; i < t->n; i += RUN)
+        insertion_sort(t->v, from + i, t->n - i < RUN ? t->n - i : RUN);
+    for (size_t run = RUN; run < t->n; run *= 2) {
+        for (size_t first = 0; first < t->n; first += 2 * run) {
+            const size_t middle = t->n - first < run ? t->n : first + run;
+            const size_t end = t->n - first < 2 * run ? t->n : first + 2 * run;
+            size_t i = first, j = middle;
+
+            for (size_t at = first; at < end; at++) {
+                const bool right = i == middle || (j < end && before(t->v, &from[j], &from[i]));
+                to[at] = right ? from[j] : from[i];
+                i += !right;
+                j += right;
+            }
+        }
+        ki_scored *const other = from;
+        from = to;
+        to = other;
+    }
+    if (from != t->item) memcpy(t->item, from, t->n * sizeof *from);
 }
 
 /* ---- deciding -------------------------------------------------------------------------------- */
@@ -151,8 +192,11 @@ static void drop_above(ki_top *t, double tau)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < t->n; i++)
-        if (t->item[i].lo <= tau) t->item[n++] = t->item[i];
+    for (size_t i = 0; i < t->n; i++) {
+        const ki_scored s = t->item[i];
+        t->item[n] = s;
+        n += s.lo <= tau;
+    }
     t->n = n;
 }
 
@@ -161,7 +205,7 @@ void ki_top_settle(ki_top *t)
     double kth;
 
     if (t->n < t->k) return;
-    kth = select_up(t->v, t->item, t->n, t->k);
+    kth = kth_up(t, t->k);
     if (kth < t->tau) {
         t->tau = kth;
         t->tied = false;
@@ -180,40 +224,44 @@ static size_t bet_rank(double k, double share)
     return (size_t)ceil(mean + 3.0 * sqrt(mean * (1.0 - share)) + 2.0);
 }
 
-/* Neighbours in storage are often near one another, and come together: those of one place count as
- * one. Places that share a bit are taken for one, which only makes the bet safer. */
-enum { PLACE_ROWS = 4096, PLACES = 1024 };
-static size_t new_places(const ki_scored *s, size_t n, uint64_t *seen)
+/* Neighbours in storage are often near one another, and come together: of those of one place the
+ * nearest counts. Upper ends of these to up; returns how many. Places that share a number are taken
+ * for one, which only makes a bet safer. */
+static size_t nearest_of_places(const ki_top *t, double *up)
 {
-    size_t count = 0;
+    enum { PLACE_ROWS = 4096, PLACES = 1024 };
+    uint64_t seen[PLACES / 64] = {0};
+    uint16_t number[PLACES]; // of up, by place
+    size_t n = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        const size_t bit = ki_mix64(s[i].pos / PLACE_ROWS) % PLACES;
-        count += !ki_bit_get(seen, bit);
-        ki_bit_set(seen, bit);
+    for (size_t i = 0; i < t->n; i++) {
+        const size_t place = t->item[i].pos / PLACE_ROWS % PLACES;
+        const double x = ki_scored_up(&t->item[i]);
+        if (!ki_bit_get(seen, place)) {
+            ki_bit_set(seen, place);
+            number[place] = (uint16_t)n;
+            up[n++] = x;
+        } else if (x < up[number[place]]) {
+            up[number[place]] = x;
+        }
     }
-    return count;
+    return n;
 }
 
 void ki_top_bet(ki_top *t, double share)
 {
-    const size_t wanted = bet_rank((double)t->k, share);
-    uint64_t seen[PLACES / 64] = {0};
-    size_t from = 0, rank = wanted, met = 0;
+    const size_t rank = bet_rank((double)t->k, share);
+    double *const ups = t->space->ptr;
+    double up;
+    size_t n;
 
-    while (rank <= t->n && rank < t->k) {
-        const double up = select_up(t->v, t->item + from, t->n - from, rank - from);
-
-        met += new_places(t->item + from, rank - from, seen);
-        if (met >= wanted) {
-            if (!(up < t->bet)) return;
-            t->bet = up;
-            drop_above(t, up); // what begins there could answer only if the bet is lost
-            return;
-        }
-        from = rank;
-        rank += wanted - met > rank / 4 ? wanted - met : rank / 4;
-    }
+    if (rank > t->n || rank >= t->k) return;
+    n = nearest_of_places(t, ups);
+    if (rank > n) return;
+    up = select_key(ups, ups + n, n, rank);
+    if (!(up < ki_top_edge(t))) return;
+    t->bet = up;
+    drop_above(t, up); // what begins there could answer only if the bet is lost
 }
 
 bool ki_top_won(const ki_top *t)
@@ -227,14 +275,16 @@ static void keep_best(ki_top *t, double *kth, int64_t *worst_id)
 {
     size_t less = 0, equal;
 
-    *kth = select_up(t->v, t->item, t->n, t->k);
+    *kth = kth_up(t, t->k);
     for (size_t i = 0; i < t->n; i++)
         if (t->item[i].lo < *kth) swap(&t->item[i], &t->item[less++]);
     equal = less;
     for (size_t i = less; i < t->n; i++)
         if (t->item[i].lo == *kth) swap(&t->item[i], &t->item[equal++]);
-    *worst_id = select_id(t->v, t->item + less, equal - less, t->k - less);
-    t->n = t->k;
+    *worst_id = kth_id(t, t->item + less, equal - less, t->k - less);
+    t->n = less;
+    for (size_t i = less; i < equal; i++)
+        if (ki_view_id(t->v, t->item[i].pos) <= *worst_id) t->item[t->n++] = t->item[i];
 }
 
 /* Decide all and keep the k best. */
@@ -261,6 +311,7 @@ static kith_status make_room(ki_top *t)
     }
     room = t->room == 0 ? ROOM_FIRST : t->room * 2;
     if (room > t->cap) room = t->cap;
+    if (!ki_buffer_need(t->env, t->space, room * sizeof *more)) return KITH_NO_MEMORY;
     more = ki_regrow(t->env, t->item, t->n, room, sizeof *more);
     if (!more) return KITH_NO_MEMORY;
     if (t->item) ki_release(t->env, t->item, t->room, sizeof *t->item);
@@ -338,5 +389,5 @@ void ki_top_finish(ki_top *t)
     decide(t);
     drop_above(t, t->tau);
     if (t->n > t->k) keep_best(t, &kth, &worst_id);
-    sort_by_key(t->v, t->item, t->n);
+    sort_by_key(t);
 }

@@ -5,9 +5,11 @@
  *  1. tau is at least the key of the k-th best of them, once there are k.
  *  2. A row whose interval begins above tau is not among the k best, nor one that begins at tau and
  *     has an id above worst_id while `tied`: k rows before it in the order (key, id) are known.
- *  3. Every row of the k best is in item[0…n-1].
+ *  3. Every row of the k best is in item[0…n-1], but for those whose key is above a bet.
  * Proof of 1: k rows have key <= up <= tau. Of 2: key >= lo. So whatever rows are dropped, in what
- * order rows come and how loose intervals are, the k best by (key, id) come out.
+ * order rows come and how loose intervals are, the k best by (key, id) come out. With bets, a row
+ * is dropped only if its interval begins above the smallest of them: when the k-th key found is
+ * within it, none of the k best was.
  */
 #ifndef KI_TOP_H
 #define KI_TOP_H
@@ -24,6 +26,16 @@ static inline void ki_prefetch_row(const void *row, size_t bytes)
         KI_PREFETCH((const unsigned char *)row + at);
 }
 
+/* Memory that grows to what was needed once; owns: ptr. */
+typedef struct ki_buffer {
+    void *ptr;
+    size_t len;
+} ki_buffer;
+/* At least len bytes, 64-byte aligned; what was there is lost, unless there is no memory: NULL
+ * with the sentence. */
+void *ki_buffer_need(ki_env *env, ki_buffer *b, size_t len);
+void ki_buffer_free(ki_env *env, ki_buffer *b);
+
 /* owns: item. A zeroed one is valid and empty. */
 typedef struct ki_top {
     ki_env *env;
@@ -32,6 +44,7 @@ typedef struct ki_top {
     const void *q;   /* canonical query */
     int64_t exclude; /* KITH_NO_ID: none */
     void *work;      /* of ki_score_bytes, for keys */
+    ki_buffer *space; /* as large as item, for sorting; all collectors of a thread share one */
     size_t k;        /* SIZE_MAX: all within tau */
     double tau;
     int64_t worst_id;
@@ -43,7 +56,7 @@ typedef struct ki_top {
 
 /* Empty it for a query; what it owns stays. */
 void ki_top_begin(ki_top *t, ki_env *env, const ki_view *v, const ki_ask *ask, const void *q,
-                  int64_t exclude, void *work);
+                  int64_t exclude, void *work, ki_buffer *space);
 void ki_top_free(ki_top *t);
 /* Keep a row unless it cannot be among the best. NO_MEMORY. */
 kith_status ki_top_offer(ki_top *t, ki_scored s);
@@ -71,8 +84,8 @@ static inline double ki_top_edge(const ki_top *t)
 }
 /* Everything that `from` kept. */
 kith_status ki_top_merge(ki_top *into, const ki_top *from);
-/* The keys of all that may be among the best, sorted by (key, id): item[0…n-1], n <= k, wide = 0.
- * */
+/* The keys of all that may be among the best, sorted by (key, id): item[0…n-1], n <= k,
+ * wide = 0. */
 void ki_top_finish(ki_top *t);
 
 #endif

@@ -1,6 +1,5 @@
 /* The vocabulary of blocks in 512-bit vectors (block.kern.h), for every ISA above AVX-512 F + BW +
- * DQ
- * + VL. 12 rows x 32 queries are 24 registers of sums; a line takes 2, a row's word 1.
+ * DQ + VL. 12 rows x 32 queries are 24 registers of sums; a line takes 2, a row's word 1.
  */
 #ifndef KI_BLOCK_ZMM_H
 #define KI_BLOCK_ZMM_H

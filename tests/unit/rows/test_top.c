@@ -20,6 +20,7 @@ typedef struct fixture {
     bool bets;
     uint64_t seed, drawn;
     void *work;
+    ki_buffer space;
 } fixture;
 
 typedef enum values { DIFFERENT, FEW, EQUAL } values;
@@ -57,6 +58,7 @@ static void set_up(fixture *f, uint32_t rows, values kind, bool shuffled, uint64
 static void tear_down(fixture *f)
 {
     free(f->work);
+    ki_buffer_free(&f->store.env, &f->space);
     store_close(&f->store);
 }
 
@@ -128,9 +130,10 @@ static bool check(fixture *f, const ki_ask *ask, int64_t exclude, size_t parts)
     bool won;
 
     for (size_t p = 0; p < parts; p++) {
-        ki_top_begin(&top[p], &f->store.env, f->store.v, ask, &zero, exclude, f->work);
-        offer_some(f, &top[p], (uint32_t)(f->rows * p / parts), (uint32_t)(f->rows * (p + 1) / parts),
-                   draw(f, 2), draw(f, 2));
+        ki_top_begin(&top[p], &f->store.env, f->store.v, ask, &zero, exclude, f->work,
+                     &f->space);
+        offer_some(f, &top[p], (uint32_t)(f->rows * p / parts),
+                   (uint32_t)(f->rows * (p + 1) / parts), draw(f, 2), draw(f, 2));
         if (p) must(ki_top_merge(&top[0], &top[p]));
     }
     ki_top_finish(&top[0]);
@@ -234,7 +237,7 @@ static void test_room_is_bounded(void **state)
 
     (void)state;
     set_up(&f, ROWS, EQUAL, false, 60);
-    ki_top_begin(&t, &f.store.env, f.store.v, &ask, &zero, KITH_NO_ID, f.work);
+    ki_top_begin(&t, &f.store.env, f.store.v, &ask, &zero, KITH_NO_ID, f.work, &f.space);
     for (uint32_t i = 0; i < ROWS; i++)
         must(ki_top_offer(&t, (ki_scored){12.0, 1.0f, i}));
     assert_true(t.room <= 256);

@@ -111,8 +111,7 @@ static void ands(const unsigned char *x, const unsigned char *half, size_t d, su
             out->i[l] += ones((unsigned)(x[i] & *component(half, 1, i, l)));
 }
 
-/* ---- a job
- * -------------------------------------------------------------------------------------------- */
+/* ---- a job ----------------------------------------------------------------------------------- */
 
 static size_t filter(const ki_block *job, const sums *c, size_t first, int integer, size_t hits)
 {
