@@ -13,7 +13,9 @@
  * kith_last_error() of the same thread. The library never prints, exits or aborts. Unless a
  * declaration says otherwise, a failed call leaves the index and its file as they were and writes
  * nothing through `out` parameters. NULL where something is needed is BAD_ARG; functions without a
- * status then return 0, "" or nothing.
+ * status then return 0, "" or nothing. Declarations name the statuses that mean something special;
+ * besides, any call may return BAD_ARG and NO_MEMORY, one with a watch CANCELLED, one that reads or
+ * writes files IO, and one that changes an index READ_ONLY and LIMIT (rows, labels, snapshots).
  * Ownership. Input pointers are borrowed for the call. Only *_create, *_open and *_copy hand over
  * memory, through their last parameter; every *_free accepts NULL.
  * Threads. Calls that take a `const kith_index *` may run at any time, from any number of threads,
@@ -174,7 +176,8 @@ typedef struct kith_files {
 KITH_API const kith_files *kith_os_files(void);
 
 /* What an index may use of the program. NULL members mean libc and the library's own threads.
- * Copied by create and open; what it points to must live as long as the index. */
+ * Copied; what it points to must live as long as what was made with it: an index with its cursors,
+ * hits and bound filters, a context, a filter, a source. */
 typedef struct kith_host {
     uint32_t size;    /* sizeof(kith_host) */
     uint32_t threads; /* for batches and builds; 0 = as many as the process may run on; 1 = none */
@@ -213,7 +216,8 @@ enum {
 };
 /* The index in a file. Structure and metadata are checked always, rows with KITH_OPEN_VERIFY (or
  * kith_verify). A mapped index can be changed (what changes is copied) and saved, over its own file
- * too. IO: the sentence names the path; CORRUPT: the damaged section; VERSION: a newer format. */
+ * too. IO: the sentence names the path; CORRUPT: the damaged section (XXH3 checksums, layout in
+ * docs/FORMAT.md); VERSION: a newer format. */
 KITH_API kith_status kith_open(const char *path, uint32_t flags, const kith_host *host,
                                kith_index **out);
 /* The same from bytes in memory, which must outlive the index; any alignment (8 is faster). */
@@ -222,12 +226,14 @@ KITH_API kith_status kith_open_view(const void *bytes, size_t len, uint32_t flag
 /* Write the index to path: a temporary file beside it, fsync, rename, fsync of the folder. When it
  * returns KITH_OK the new file is on disk; at any earlier moment the old one is there, whole. Of
  * two programs that open, change and save one file the last save wins; the command locks it, which
- * programs can do too (docs/THREADS.md). */
+ * programs can do too (docs/THREADS.md). CORRUPT: the file behind an opened ix is damaged; it is
+ * verified first, so that damage gets no fresh checksum. CANCELLED leaves the old file. */
 KITH_API kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *w);
-/* The same bytes in order to a sink; non-zero from the sink stops with IO. */
+/* The same bytes in order to a sink; non-zero from the sink stops with IO. CORRUPT as save. */
 KITH_API kith_status kith_write(const kith_index *ix,
                                 int (*sink)(void *ctx, const void *bytes, size_t len), void *ctx);
-/* Compare every checksum of the file behind ix and check all invariants of what is in memory. */
+/* Compare every checksum of the file behind ix and check all invariants of what is in memory.
+ * CORRUPT names the section and its blocks, or the row. */
 KITH_API kith_status kith_verify(const kith_index *ix, const kith_watch *w);
 /* Cursors that are open keep what they need; everything else of ix is gone. */
 KITH_API void kith_free(kith_index *ix);
@@ -240,6 +246,7 @@ KITH_API void kith_free(kith_index *ix);
  *   ids     [x.n] or NULL: the next consecutive numbers (the largest id so far + 1 …)
  *   labels  [x.n] UTF-8 strings, NULL entries = none; or NULL
  * add: EXISTS when an id is stored. upsert: replaces those. update: NOT_FOUND when one is not.
+ * UNSUPPORTED: a type without sense for the metric (bits for L2).
  * A row that is replaced keeps its label unless labels gives one. */
 KITH_API kith_status kith_add(kith_index *ix, kith_rows x, const int64_t *ids,
                               const char *const *labels, const kith_watch *w);
@@ -255,7 +262,8 @@ KITH_API kith_status kith_remove(kith_index *ix, const int64_t *ids, size_t n, s
 KITH_API kith_status kith_compact(kith_index *ix, const kith_watch *w);
 /* Add all rows of `from` (same dimension, metric and p) to `into`. EXISTS when both hold an id. */
 KITH_API kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watch *w);
-/* Learn what the codec or navigator needs from x. OK when nothing is needed. */
+/* Learn what the codec or navigator needs from x. OK when nothing is needed (Flat); rows that add
+ * would refuse are refused here, too. */
 KITH_API kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w);
 
 /* The stored row of id as kith_dim floats (Bits: 0 and 1). NOT_FOUND when it is not stored. */
@@ -266,10 +274,11 @@ KITH_API int kith_contains(const kith_index *ix, int64_t id);
  * ids, their number to *got. */
 KITH_API kith_status kith_ids(const kith_index *ix, uint64_t at, size_t cap, int64_t *ids,
                               size_t *got);
-/* Give id a label (NULL: none). Labels need not be unique. */
+/* Give id a label (NULL: none) of at most KITH_MAX_LABEL bytes of UTF-8. Labels need not be unique.
+ * NOT_FOUND when id is not stored. */
 KITH_API kith_status kith_set_label(kith_index *ix, int64_t id, const char *text);
 /* The label of id with a closing NUL to buf (cap bytes, cut to fit); *len (may be NULL) its whole
- * length. A row without label: "" and 0. */
+ * length. A row without label: "" and 0. NOT_FOUND when id is not stored. */
 KITH_API kith_status kith_get_label(const kith_index *ix, int64_t id, char *buf, size_t cap,
                                     size_t *len);
 /* The ids of all rows with this label, ascending: up to cap to ids, how many there are to *n.
@@ -315,22 +324,27 @@ typedef struct kith_query {
  *   how   NULL means KITH_QUERY_INIT
  *   ids   out [nq][k]; slots after the last hit hold KITH_NO_ID
  *   dist  out [nq][k] in the metric's unit, NAN after the last hit; may be NULL
- * OK also when fewer than k rows can answer. On failure ids and dist are unspecified. */
+ * OK also when fewer than k rows can answer. On failure ids, dist and flags are unspecified.
+ * Flat: filter and refine with proven bounds (Seidl and Kriegel 1998, the optimal multi-step k-NN),
+ * docs/ARCHITECTURE.md. */
 KITH_API kith_status kith_search(const kith_index *ix, kith_rows q, const kith_query *how,
                                  int64_t *ids, float *dist);
 /* The same for n stored rows as queries. NOT_FOUND names the first id that is not stored. */
 KITH_API kith_status kith_search_ids(const kith_index *ix, const int64_t *of, size_t n,
                                      const kith_query *how, int64_t *ids, float *dist);
-/* All rows within how->limit (BAD_ARG if NAN) of each query, best first; how->k is not used. */
+/* All rows within how->limit (BAD_ARG if NAN) of each query, best first; how->k is not used. The
+ * hits are to be freed, in any order with the index. */
 KITH_API kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
                                 kith_hits **out);
-/* Number of queries, and the i-th one's hits: returns their number and lends ids and dist. */
+/* Number of queries, and the i-th one's hits: returns their number (0 when there is no i-th) and
+ * lends ids and dist (each may be NULL) until kith_hits_free. */
 KITH_API size_t kith_hits_count(const kith_hits *h);
 KITH_API size_t kith_hits_row(const kith_hits *h, size_t i, const int64_t **ids,
                               const float **dist);
 KITH_API void kith_hits_free(kith_hits *h);
-/* One query, page by page, best first: no row twice, none left out. how->k is not used; its filter
- * must outlive the cursor. The cursor sees the index as it was when it was opened. */
+/* One query, page by page, best first: no row twice, none left out. Of how, filter (which must
+ * outlive the cursor), limit and threads count; k, watch, context, flags and options are not used.
+ * The cursor sees the index as it was when it was opened. */
 KITH_API kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_query *how,
                                       kith_cursor **out);
 /* Up to cap further rows; *got = 0 is the end. dist may be NULL. After a failure (NO_MEMORY) the
@@ -344,8 +358,7 @@ KITH_API void kith_cursor_free(kith_cursor *c);
 KITH_API kith_status kith_context_create(const kith_host *host, kith_context **out);
 KITH_API void kith_context_free(kith_context *c);
 
-/* ---- filters
- * -------------------------------------------------------------------------------------- */
+/* ---- filters --------------------------------------------------------------------------------- */
 
 /* host: for the filter's memory; may be NULL. A join takes that of a, a bound filter the index's,
  * which then must live as long as the filter.
@@ -373,8 +386,7 @@ KITH_API kith_status kith_filter_bind(const kith_index *ix, const kith_filter *f
                                       kith_filter **out);
 KITH_API void kith_filter_free(kith_filter *f);
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 KITH_API size_t kith_dim(const kith_index *ix);
 KITH_API uint64_t kith_count(const kith_index *ix); /* live rows */
@@ -399,7 +411,7 @@ typedef struct kith_param {
 /* The i-th parameter of all; NOT_FOUND after the last. */
 KITH_API kith_status kith_param_at(size_t i, kith_param *out);
 /* Set a build parameter of ix by name or alias, as in its spec: "scan", "off". Only while ix has no
- * rows, and alone (as kith_free). BAD_ARG tells the range. */
+ * rows, and alone (as kith_free). BAD_ARG tells the range; NOT_FOUND: no such parameter. */
 KITH_API kith_status kith_set_param(kith_index *ix, const char *name, const char *value);
 
 /* By name, in either case: "l2" or "euclidean" → KITH_L2. NOT_FOUND lists the names. */
@@ -413,8 +425,7 @@ KITH_API size_t kith_row_bytes(kith_dtype t, size_t d);
 /* Rows of any type as f32 (Bits: 0 and 1): out [x.n][d]. */
 KITH_API kith_status kith_to_f32(kith_rows x, size_t d, float *out);
 
-/* ---- sources: rows that come in batches
- * --------------------------------------------------------------- */
+/* ---- sources: rows that come in batches ------------------------------------------------------ */
 
 /* Up to `max` rows at a time, so that what is larger than memory can be read. */
 typedef struct kith_batch {
