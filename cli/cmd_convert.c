@@ -49,6 +49,9 @@ static kith_status run(const arguments *a)
     TRY(job_begin(a, &j));
     if (type != NULL && kith_dtype_find(type, &dtype) != KITH_OK)
         TRY(wrong_usage("--dtype: %s", kith_last_error()));
+    if (is_index_name(a->operand[1]))
+        TRY(wrong_usage("%s would be an index: kith build %s -o %s makes one", a->operand[1],
+                        a->operand[0], a->operand[1]));
     if (given_verify(a) != 0)
         TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY | KITH_OPEN_VERIFY));
     TRY(input_open(a->operand[0], INPUT_FRESH, a, &j.host, &src));

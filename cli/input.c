@@ -95,47 +95,52 @@ static int is_csv(const char *path)
            (strncmp(path, "/dev/", 5) == 0 && !begins_binary(path));
 }
 
-static int is_hdf5(const char *path)
+/* FILE.hdf5, or FILE.hdf5#set: its name and the set's, NULL when none is told. */
+static int is_hdf5(const char *path, char file[4096], const char **set)
 {
     static const char *const endings[] = {".hdf5", ".h5", ".hdf", NULL};
-    const char *hash = strrchr(path, '#');
-    char file[512];
+    const char *mark = strrchr(path, '#');
+    struct stat s;
 
-    snprintf(file, sizeof file, "%.*s", hash != NULL ? (int)(hash - path) : 511, path);
+    *set = NULL;
+    snprintf(file, 4096, "%s", path);
+    if (has_ending(file, endings) || mark == NULL || stat(path, &s) == 0)
+        return has_ending(file, endings);
+    snprintf(file, 4096, "%.*s", (int)(mark - path), path);
+    *set = mark + 1;
     return has_ending(file, endings);
 }
 
 /* ann-benchmarks keeps rows, queries and neighbours in one file: the role says which is meant. */
-static kith_status open_hdf5(const char *path, input_role role, kith_source *out)
+static kith_status open_hdf5(const char *file, const char *set, input_role role, kith_source *out)
 {
     struct stat s;
 
-    if (strchr(path, '#') == NULL && stat(path, &s) != 0)
-        return fail(KITH_IO, "cannot open %s: %s", path, strerror(errno));
+    if (stat(file, &s) != 0) return fail(KITH_IO, "cannot open %s: %s", file, strerror(errno));
+    if (set == NULL)
+        set = role == INPUT_QUERIES ? "test" : role == INPUT_TRUTH ? "neighbors" : "train";
 #if defined(KITH_HAVE_HDF5)
-    return hdf5_source_open(path,
-                            role == INPUT_QUERIES ? "test"
-                            : role == INPUT_TRUTH ? "neighbors"
-                                                  : "train",
-                            out);
+    return hdf5_source_open(file, set, out);
 #else
-    (void)role;
+    (void)set;
     (void)out;
-    return fail(KITH_UNSUPPORTED, "%s: this kith was built without HDF5 (make HDF5=1)", path);
+    return fail(KITH_UNSUPPORTED, "%s: this kith was built without HDF5 (make HDF5=1)", file);
 #endif
 }
 
 kith_status input_metric(const char *path, const char **out)
 {
     static char distance[32];
+    char file[4096];
+    const char *set;
     static const char *const names[][2] = {{"euclidean", "l2"}, {"angular", "cosine"}};
     kith_status st = KITH_OK;
     kith_metric metric;
 
     *out = "l2";
-    if (!is_hdf5(path)) return KITH_OK;
+    if (!is_hdf5(path, file, &set)) return KITH_OK;
 #if defined(KITH_HAVE_HDF5)
-    TRY(hdf5_distance(path, distance, sizeof distance));
+    TRY(hdf5_distance(file, distance, sizeof distance));
 #endif
     if (*distance == '\0') goto out;
     *out = distance;
@@ -213,7 +218,10 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
                                 const kith_host *host, kith_source *out)
 {
     kith_status st = KITH_OK;
-    const int csv = !is_hdf5(path) && (is_csv(path) || given_text(a, "delimiter") != NULL);
+    char file[4096];
+    const char *set;
+    const int hdf5 = is_hdf5(path, file, &set);
+    const int csv = !hdf5 && (is_csv(path) || given_text(a, "delimiter") != NULL);
     const char *delimiter = given_text(a, "delimiter");
     const csv_layout layout = {
         {delimiter, given_text(a, "encoding"), given_flag(a, "no-header"),
@@ -226,8 +234,8 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
 
     if (!csv) st = check_columns(path, role, a);
     if (st != KITH_OK) return st;
-    if (is_hdf5(path))
-        st = open_hdf5(path, role, out);
+    if (hdf5)
+        st = open_hdf5(file, set, role, out);
     else if (csv)
         st = csv_source_open(path, &layout, out);
     else

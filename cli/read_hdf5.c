@@ -173,18 +173,14 @@ static void read_text(hid_t attribute, char *out, size_t cap)
     if (type >= 0) H5Tclose(type);
 }
 
-kith_status hdf5_distance(const char *path, char *out, size_t cap)
+kith_status hdf5_distance(const char *file, char *out, size_t cap)
 {
-    const char *hash = strrchr(path, '#');
-    char *file = text_copy(path, hash != NULL ? (size_t)(hash - path) : strlen(path));
     hid_t f, attribute;
 
-    if (file == NULL) return KITH_NO_MEMORY;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // it would print
     H5PLset_loading_state(0);              // no code named by a file
     memset(out, 0, cap);
     f = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT);
-    free(file);
     if (f < 0) return KITH_OK; // opening its rows says what is wrong
     attribute = H5Aexists(f, "distance") > 0 ? H5Aopen(f, "distance", H5P_DEFAULT) : -1;
     if (attribute >= 0) {
@@ -195,16 +191,13 @@ kith_status hdf5_distance(const char *path, char *out, size_t cap)
     return KITH_OK;
 }
 
-kith_status hdf5_source_open(const char *path, const char *preset, kith_source *out)
+kith_status hdf5_source_open(const char *file, const char *set, kith_source *out)
 {
     kith_status st = KITH_OK;
-    const char *hash = strrchr(path, '#'), *set = hash != NULL ? hash + 1 : preset;
-    char *file = text_copy(path, hash != NULL ? (size_t)(hash - path) : strlen(path));
     hdf5_source *s = array_new(1, sizeof *s);
 
     NEED(s);
     s->file = s->set = s->space = s->type = -1;
-    NEED(file);
     snprintf(s->name, sizeof s->name, "%s#%s", file, set);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // it would print
     H5PLset_loading_state(0);              // no code named by a file
@@ -218,7 +211,6 @@ kith_status hdf5_source_open(const char *path, const char *preset, kith_source *
     *out = (kith_source){sizeof *out, s, s->dtype, s->d, s->n, next_batch, close_source};
     s = NULL;
 out:
-    free(file);
     close_source(s);
     return st;
 }

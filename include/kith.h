@@ -457,7 +457,8 @@ KITH_API kith_status kith_add_source(kith_index *ix, kith_source *src, const kit
  * has, or else the source. Atomic as save. */
 KITH_API kith_status kith_source_save(kith_source *src, kith_dtype dtype, const char *path,
                                       const kith_host *host, const kith_watch *w);
-/* A one-column int64 array or text (one a line) of ids: *ids [*n], to be freed by kith_ids_free. */
+/* Ids from an array of integers, one a row, or text, one a line, blank ones passed over: *ids [*n],
+ * to be freed by kith_ids_free. */
 KITH_API kith_status kith_ids_read(const char *path, const kith_host *host, int64_t **ids,
                                    size_t *n);
 KITH_API void kith_ids_free(int64_t *ids, size_t n, const kith_host *host);

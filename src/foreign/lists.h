@@ -4,8 +4,8 @@
 
 #include "foreign/foreign.h"
 
-/* Ids: one a line of text, or a vector file of integers with one component a row. *ids is a
- * ki_array of *n. */
+/* Ids: one a line of text, blank lines passed over, or a vector file of integers with one component
+ * a row. *ids is a ki_array of *n. */
 kith_status ki_ids_read(ki_env *env, const char *path, int64_t **ids, size_t *n);
 /* Labels: one a line of UTF-8 text, or a .npy of U or S strings; freed by ki_labels_free. */
 kith_status ki_labels_read(ki_env *env, const char *path, char ***labels, size_t *n);

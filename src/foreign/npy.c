@@ -297,12 +297,23 @@ out:
     return st;
 }
 
-kith_status ki_npy_split(const char *path, char *bare, size_t cap, uint64_t *which)
+static bool is_there(ki_env *env, const char *path)
+{
+    const kith_files *files = env->host.files;
+    void *file;
+
+    if (files->open(files->ctx, path, KITH_FILE_READ, &file) != 0) return false;
+    files->close(files->ctx, file);
+    return true;
+}
+
+kith_status ki_npy_split(ki_env *env, const char *path, char *bare, size_t cap, uint64_t *which)
 {
     const char *mark = strrchr(path, '#');
     const char *digits = mark ? mark + 1 : "";
     const size_t n = strspn(digits, "0123456789");
-    const size_t len = n > 0 && n < 10 && !digits[n] ? (size_t)(mark - path) : strlen(path);
+    const bool part = n > 0 && n < 10 && !digits[n] && !is_there(env, path);
+    const size_t len = part ? (size_t)(mark - path) : strlen(path);
 
     if (len >= cap) return ki_fail(KITH_BAD_ARG, "a path of %zu bytes is too long", len);
     memcpy(bare, path, len);
@@ -340,8 +351,10 @@ static kith_status npy_open(const char *path, const kith_host *host, kith_source
     char bare[PATH];
     uint64_t which = 0, end;
     ki_npy a = {0};
+    ki_env env;
 
-    KI_TRY(ki_npy_split(path, bare, sizeof bare, &which));
+    KI_TRY(ki_env_init(&env, host));
+    KI_TRY(ki_npy_split(&env, path, bare, sizeof bare, &which));
     KI_TRY(ki_rowfile_create(bare, host, &r));
     KI_TRY(ki_npy_read(&r->file, which, &a));
     KI_TRY(layout_of(&a, bare, &r->layout));

@@ -19,7 +19,8 @@ typedef struct ki_npy {
  * or cut file, also when what follows the array is no further array; UNSUPPORTED for what kith
  * cannot read (pickles, structures, three dimensions). */
 kith_status ki_npy_read(const ki_file *f, uint64_t which, ki_npy *out);
-/* path without "#1" into bare (cap bytes), and the number, 0 when there is none. */
-kith_status ki_npy_split(const char *path, char *bare, size_t cap, uint64_t *which);
+/* path without "#1" into bare (cap bytes), and the number, 0 when there is none: also where a file
+ * is called so. */
+kith_status ki_npy_split(ki_env *env, const char *path, char *bare, size_t cap, uint64_t *which);
 
 #endif

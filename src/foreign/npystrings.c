@@ -121,7 +121,7 @@ kith_status ki_npy_labels(ki_env *env, const char *path, char ***labels, size_t 
     uint64_t which;
     ki_npy a;
 
-    KI_TRY(ki_npy_split(path, bare, sizeof bare, &which));
+    KI_TRY(ki_npy_split(env, path, bare, sizeof bare, &which));
     KI_TRY(ki_file_open(env, bare, &f));
     KI_TRY(ki_npy_read(&f, which, &a));
     KI_TRY(check(&f, &a));

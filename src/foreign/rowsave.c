@@ -178,6 +178,7 @@ static void saving_deinit(saving *s)
 kith_status ki_rowfile_save(kith_source *src, const ki_row_format *f, const char *path,
                             const kith_host *host, const kith_watch *w)
 {
+    const char *mark = strrchr(path, '#');
     uint8_t head[HEAD] = {0};
     saving s = {.format = f, .src = src, .d = src->d};
     kith_status st = KITH_OK;
@@ -186,6 +187,9 @@ kith_status ki_rowfile_save(kith_source *src, const ki_row_format *f, const char
 
     ki_assert(f->head_len <= HEAD);
     KI_TRY(ki_env_init(&s.env, host));
+    if (mark && mark[1] && mark[1 + strspn(mark + 1, "0123456789")] == '\0')
+        KI_FAIL(KITH_BAD_ARG, "%s: that names an array inside a file; a file is written whole",
+                path);
     if (src->d == 0 || src->d > KITH_MAX_DIM)
         KI_FAIL(KITH_LIMIT, "rows of %zu components; 1…%u can be written", src->d, KITH_MAX_DIM);
     KI_TRY(saving_init(&s, path));

@@ -74,6 +74,22 @@ static char *lines_next(lines *l, size_t *len)
     return line;
 }
 
+/* The same without those that are blank. */
+static size_t lines_filled(const lines *l)
+{
+    size_t n = 0;
+
+    for (size_t at = l->at; at < l->len; at++) {
+        const char *end = memchr(l->text + at, '\n', l->len - at);
+        const size_t to = end ? (size_t)(end - l->text) : l->len;
+
+        while (at < to && strchr(" \t\r", l->text[at]) && l->text[at]) at++;
+        n += at < to;
+        at = to;
+    }
+    return n;
+}
+
 /* ---- ids ---------------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
@@ -111,13 +127,14 @@ static kith_status ids_of_text(ki_env *env, const char *path, int64_t **ids, siz
     size_t count = 0, len;
 
     KI_TRY(lines_open(env, path, &l));
-    count = lines_count(&l);
+    count = lines_filled(&l);
     list = ki_array(env, count, sizeof *list);
     KI_NEED(list);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count;) {
         const char *line = lines_next(&l, &len);
 
-        if (strlen(line) != len || !read_id(line, &list[i]))
+        if (strspn(line, " \t") == len) continue;
+        if (strlen(line) != len || !read_id(line, &list[i++]))
             KI_FAIL(KITH_BAD_ARG, "%s: line %zu, \"%.*s\", is no 64-bit whole number", path, l.line,
                     ID_TEXT, line);
     }

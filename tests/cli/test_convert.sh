@@ -57,7 +57,15 @@ assert np.load('ids.npy').ravel().tolist() == [7, -3]"
 ok convert a.csv a.fbin -q
 check "assert np.fromfile('a.fbin', 'f4')[2:].tolist() == [.5, 1, 2, 3]"
 
+# A name with a mark is the file of this name, if there is one.
+cp a.npy 'x.npy#1'
+ok convert 'x.npy#1' b.npy -q
+cmp -s a.npy b.npy || bad "$last: other bytes"
+rm 'x.npy#1'
+
 # What does not fit or is not there.
+fails 1 'x.npy#1: that names an array inside a file' convert f4.npy 'x.npy#1'
+fails 2 'x.kith would be an index: kith build f4.npy -o x.kith makes one' convert f4.npy x.kith
 fails 1 'x.foo' convert f4.npy x.foo
 fails 2 'no type "f12"' convert f4.npy x.npy --dtype f12
 fails 1 'nothere.npy' convert nothere.npy x.npy

@@ -92,6 +92,11 @@ fails 1 "made for the distance 'odd', which kith does not have: say --metric" \
 ok build odd.hdf5 -o c.kith --metric l1 -q
 ok build plain.hdf5 -o c.kith
 grep -q 'made for' err && bad "$last said: $(cat err)"
+cp plain.hdf5 'a#b.hdf5'
+cp plain.hdf5 'plain.hdf5#c.hdf5'
+ok build 'a#b.hdf5' -o c.kith -q
+ok build 'a#b.hdf5#train' -o c.kith -q
+ok build 'plain.hdf5#c.hdf5' -o c.kith -q
 fails 1 "plain.hdf5 has no data set 'test'" search c.kith plain.hdf5
 fails 1 'cannot open nothere.hdf5: No such file' build nothere.hdf5 -o c.kith
 ok build 'a.hdf5#bytes' -o b.kith --json

@@ -204,6 +204,16 @@ static void arrays_one_after_the_other(void **state)
     expect_rows(third, KITH_U8, 0, 5, x);
     snprintf(name, sizeof name, "%s#3", path);
     refused(open_path(name, NULL, &src), KITH_BAD_ARG, "holds 3 arrays: there is no #3");
+    // A file that is called so is itself, and nothing is written into a part of one.
+    one_array(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (3,), }\n", ids, 24);
+    assert_int_equal(rename(path, third), 0);
+    write_file(path, b.p, b.len);
+    expect_rows(third, KITH_I64, 3, 1, ids);
+    unlink(third);
+    must(open_path(path, NULL, &src));
+    refused(kith_source_save(&src, SAME, second, NULL, NULL), KITH_BAD_ARG,
+            "names an array inside a file");
+    src.close(src.ctx);
     append(&b, "x", 1);
     write_file(path, b.p, b.len);
     refused(open_path(third, NULL, &src), KITH_CORRUPT, "1 bytes follow the array");

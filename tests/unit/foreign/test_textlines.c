@@ -65,6 +65,9 @@ static void ids_one_a_line(void **state)
     expect_ids(text_file("\xef\xbb\xbf"
                          "0\n7"),
                ids, 2);
+    expect_ids(text_file("\n0\n\n \t\r\n7\n\n-3\n \n"), ids, 3);
+    expect_ids(text_file("0\n7\n-3\n \t"), ids, 3);
+    expect_ids(text_file("\n \n"), ids, 0);
     expect_ids(text_file(""), ids, 0);
     expect_ids(text_file("\xef\xbb\xbf"), ids, 0);
     unlink(in_folder("list.txt"));
@@ -75,7 +78,8 @@ static void ids_that_are_none(void **state)
     static const struct {
         const char *text, *says;
     } bad[] = {
-        {"1\n\n2\n", "line 2, \"\", is no 64-bit whole number"},
+        {"1\n\nx\n", "line 3, \"x\", is no 64-bit whole number"},
+        {"1\n \v\n", "line 2"},
         {"1\nx\n", "line 2, \"x\""},
         {"1 2\n", "line 1, \"1 2\""},
         {"1.0\n", "line 1, \"1.0\""},
