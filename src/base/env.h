@@ -28,7 +28,8 @@ typedef struct ki_sized {
 } ki_sized;
 #define KI_SIZE_UP_TO(type, member)                                                                \
     (offsetof(type, member) + sizeof(((type *)NULL)->member))
-/* BAD_ARG: smaller than in any release, or larger: a newer program may wish what is unknown here. */
+/* BAD_ARG: smaller than in any release, or larger: a newer program may wish what is unknown
+ * here. */
 kith_status ki_sized_check(const ki_sized *kind, const void *given);
 /* Copy what is given over *out, which holds the presets of members that an older struct lacks. */
 kith_status ki_sized_copy(const ki_sized *kind, const void *given, void *out);
