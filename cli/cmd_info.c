@@ -6,9 +6,13 @@
 #include "command.h"
 #include "output.h"
 
+enum { KERNEL_LINE = 32 };
+
 static const option own[] = {
     {"json", NULL, "one JSON object", 0},
-    {"cpu", NULL, "instead: the instruction sets kith has kernels for, and whether they run here",
+    {"cpu", NULL,
+     "instead: the instruction sets kith has kernels for, whether they run here, and which of them "
+     "does what (type:set)",
      0},
     {NULL, NULL, NULL, 0},
 };
@@ -80,7 +84,23 @@ static void show_text(const kith_index *ix)
 static void put_isa(void *ctx, const char *name, const char *text, double runs)
 {
     (void)ctx;
-    printf("%-12s %-4s%s%s\n", name, runs > 0 ? "yes" : "no", *text != '\0' ? " " : "", text);
+    (void)text;
+    printf("%-12s %s\n", name, runs > 0 ? "yes" : "no");
+}
+
+/* One line for all types of "scan l2": the last word of a slot is its type. */
+static void put_kernel(void *ctx, const char *name, const char *isa, double value)
+{
+    char *line = ctx; // [KERNEL_LINE]: what the line is of
+    const char *type = strrchr(name, ' ');
+    const size_t len = (size_t)(type - name);
+
+    (void)value;
+    if (strlen(line) != len || memcmp(line, name, len) != 0) {
+        snprintf(line, KERNEL_LINE, "%.*s", (int)len, name);
+        printf("\n%-15s", line);
+    }
+    printf(" %s:%s", type + 1, isa);
 }
 
 static void put_isa_json(void *ctx, const char *name, const char *text, double runs)
@@ -91,12 +111,21 @@ static void put_isa_json(void *ctx, const char *name, const char *text, double r
 
 static kith_status show_cpu(int as_json)
 {
+    char line[KERNEL_LINE] = "";
     json j = {stdout, 0};
     kith_status st;
 
-    if (!as_json) return kith_list("isas", put_isa, NULL);
+    if (!as_json) {
+        st = kith_list("isas", put_isa, NULL);
+        if (st == KITH_OK) st = kith_list("kernels", put_kernel, line);
+        putchar('\n');
+        return st;
+    }
     json_open(&j, NULL, '{');
     st = kith_list("isas", put_isa_json, &j);
+    json_open(&j, "kernels", '{');
+    if (st == KITH_OK) st = kith_list("kernels", put_stat_json, &j);
+    json_close(&j, '}');
     json_close(&j, '}');
     json_line(&j);
     return st;

@@ -48,12 +48,21 @@ static void overview(FILE *to)
           to);
 }
 
+/* Columns that the first len bytes of a UTF-8 text take: its characters. */
+static int columns_of(const char *text, int len)
+{
+    int n = 0;
+
+    for (int i = 0; i < len; i++) n += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return n;
+}
+
 /* Words of text from column `indent` on, at most to column 80; the cursor stands at `column`. */
 static void wrap(FILE *to, const char *text, int indent, int column)
 {
     while (*text != '\0') {
-        const int len = (int)strcspn(text, " \n");
-        if (column > indent && column + 1 + len > 80) {
+        const int len = (int)strcspn(text, " \n"), wide = columns_of(text, len);
+        if (column > indent && column + 1 + wide > 80) {
             fputc('\n', to);
             column = 0;
         } else if (column > indent) {
@@ -63,7 +72,7 @@ static void wrap(FILE *to, const char *text, int indent, int column)
         if (column < indent) fprintf(to, "%*s", indent - column, "");
         if (column < indent) column = indent;
         fprintf(to, "%.*s", len, text);
-        column += len;
+        column += wide;
         text += len;
         if (text[0] == '\n' && text[1] == '\n') {
             fputs("\n\n", to);
@@ -76,6 +85,7 @@ static void wrap(FILE *to, const char *text, int indent, int column)
 
 static void show_option(const option *o, FILE *to)
 {
+    const char *argument = o->argument != NULL ? o->argument : "";
     char names[64];
     int column;
 
@@ -85,8 +95,9 @@ static void show_option(const option *o, FILE *to)
         snprintf(names, sizeof names, "-%c, --%s", o->letter, o->name);
     else
         snprintf(names, sizeof names, "--%s", o->name);
-    column = fprintf(to, "  %s%s%s", names, o->argument != NULL ? " " : "",
-                     o->argument != NULL ? o->argument : "");
+    fprintf(to, "  %s%s%s", names, argument[0] != '\0' ? " " : "", argument);
+    column = 2 + (int)strlen(names) + (argument[0] != '\0') +
+             columns_of(argument, (int)strlen(argument));
     if (column > 28) {
         fputc('\n', to);
         column = 0;

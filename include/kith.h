@@ -399,7 +399,8 @@ typedef void kith_each(void *ctx, const char *name, const char *text, double val
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */
 KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
 /* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators",
- * "codecs", "formats", "isas" (value: 1 when this CPU runs it). NOT_FOUND for another name. */
+ * "codecs", "formats", "isas" (value: 1 when this CPU runs it), "kernels" (for the sentence the isa
+ * that fills the slot). NOT_FOUND for another name. */
 KITH_API kith_status kith_list(const char *table, kith_each *each, void *ctx);
 
 /* A row of the table of parameters. */

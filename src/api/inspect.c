@@ -4,6 +4,7 @@
 #include "base/names.h"
 #include "foreign/foreign.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -256,6 +257,37 @@ int kith_metric_is_similarity(kith_metric m)
     return row && row->similarity;
 }
 
+/* Which instruction set does what: "scan l2 f32" is one query against rows (contiguous, or given by
+ * position: those come from the same one), "block dot u8" a panel of queries. */
+static void list_kernels(kith_each *each, void *ctx)
+{
+    static const char *const types[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bit"};
+    static const char *const ops[KI_OPS] = {
+        "l2",    "ip",      "dot2",    "l1",     "linf", "canberra",
+        "bray2", "minmax2", "hamming", "andor2", "dot8"};
+    static const struct {
+        ki_block_op op;
+        const char *name;
+    } blocks[KI_BLOCK_OPS] = {
+        {KI_BLOCK_DOT_F32, "block dot f32"},   {KI_BLOCK_DOT_BF16, "block dot bf16"},
+        {KI_BLOCK_DOT_I8, "block dot i8"},     {KI_BLOCK_DOT_U8, "block dot u8"},
+        {KI_BLOCK_DOT_I7, "block dot i7"},     {KI_BLOCK_L2_F32, "block l2 f32"},
+        {KI_BLOCK_L1_F32, "block l1 f32"},     {KI_BLOCK_HAMMING, "block hamming bit"},
+        {KI_BLOCK_ANDS, "block and bit"},
+    };
+    const ki_kernels *k = ki_kernels_get();
+    char name[40];
+
+    for (size_t op = 0; op < KI_OPS; op++)
+        for (size_t type = 0; type < KI_TYPES; type++) {
+            if (!k->scan[op][type]) continue;
+            snprintf(name, sizeof name, "scan %s %s", ops[op], types[type]);
+            each(ctx, name, ki_kernels_origin(&k->scan[op][type], k), (double)NAN);
+        }
+    for (size_t i = 0; i < KI_BLOCK_OPS; i++)
+        each(ctx, blocks[i].name, ki_kernels_origin(&k->block[blocks[i].op], k), (double)NAN);
+}
+
 kith_status kith_list(const char *table, kith_each *each, void *ctx)
 {
     const ki_navigator *nav;
@@ -282,10 +314,12 @@ kith_status kith_list(const char *table, kith_each *each, void *ctx)
     } else if (strcmp(table, "isas") == 0) {
         for (size_t i = 0; (isa = ki_isa_at(i)) != NULL; i++)
             each(ctx, isa->name, "", (isa->needs & ~ki_cpu_features()) == 0);
+    } else if (strcmp(table, "kernels") == 0) {
+        list_kernels(each, ctx);
     } else {
         return ki_fail(KITH_NOT_FOUND,
                        "no table \"%.40s\"; known: metrics dtypes navigators codecs "
-                       "formats isas",
+                       "formats isas kernels",
                        table);
     }
     return KITH_OK;

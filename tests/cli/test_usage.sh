@@ -113,7 +113,16 @@ for name in Flat F16 cosine jensen_shannon bf16 scan effort efSearch npy; do
 done
 [ -n "${KITH_SOURCE-}" ] && [ -f "$KITH_SOURCE/docs/PARAMETERS.md" ] &&
     { cmp -s out "$KITH_SOURCE/docs/PARAMETERS.md" || bad "docs/PARAMETERS.md is old: make docs"; }
+ok help search
+"$python" -c "
+lines = open('out', encoding='utf-8').read().split('\n')
+at = [l.index('the queries are') for l in lines if l.startswith('  --by-')]
+assert len(at) == 2 and set(at) == {30}, at" || bad "help search: columns: $(grep -e --by- out)"
 ok info --cpu
+grep -q ' $' out && bad "info --cpu: blanks at the end of lines"
+grep -Eq '^scan l2 +f32:[a-z0-9]+ f16:' out || bad "info --cpu: no kernels: $(cat out)"
+[ "$(KITH_CPU=scalar "$KITH" info --cpu | grep -c 'block dot.*u8:scalar')" = 1 ] ||
+    bad "info --cpu: KITH_CPU=scalar does not show"
 grep -q '^scalar  *yes' out || bad "info --cpu: $(cat out)"
 ok info --cpu --json
 check "assert json.load(open('out'))['scalar'] == 1"
