@@ -40,7 +40,7 @@ static double limit_key(kith_metric m, float limit)
     const double between = (step_of(edge) + step_of(nextafterf(edge, INFINITY))) / 2;
 
     if (edge == INFINITY) return (double)INFINITY;
-    return (float)between > edge ? nextafter(between, -INFINITY) : between;
+    return (float)between > edge ? nextafter(between, (double)-INFINITY) : between;
 }
 
 kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_query *how,
