@@ -11,7 +11,7 @@ enum { GATHER_BELOW = 8 };
 /* Bytes of a block: kernels read it in several streams at once, whose beginnings cost; and it has
  * to stay in the cache for the next query. The first blocks are small, since all their rows
  * pass. */
-enum { BLOCK_BYTES = 256 << 10, BLOCK_LEAST = 64, BLOCK_FIRST = 256 };
+enum { BLOCK_BYTES = 512 << 10, BLOCK_LEAST = 64, BLOCK_FIRST = 256 };
 
 uint64_t ki_eligible(const ki_search *s, uint32_t word)
 {
