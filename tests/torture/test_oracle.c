@@ -1,7 +1,7 @@
 /* Random operations against an oracle: an index and a plain array of rows go through the same adds,
  * updates, removals, labels, compactions, merges, saves and opens, and must give the same answers
  * to every kind of search. The oracle computes keys in double by the definitions in kith.h, on its
- * own. KITH_OPS sets the number of operations (100,000); a failure prints the seed. */
+ * own. One index in ten begins with enough rows for a scan code. KITH_OPS sets the number of operations (100,000); a failure prints the seed. */
 #include "support/harness.h"
 
 #include <kith.h>
@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST = 700, DIM = 20, LABELS = 7, PER_INDEX = 500 };
+enum { MOST = 2600, SMALL = 700, WIDE = 1800, DIM = 20, LABELS = 7, PER_INDEX = 500 };
+enum { LEAST_ID = -50, IDS = 200000 };
 
 typedef struct row {
     int64_t id;
@@ -24,7 +25,9 @@ typedef struct oracle {
     kith_metric metric;
     const char *codec;
     double p;
-    size_t d, n;
+    size_t d, n, most;
+    kith_filter *bound;    /* NULL: none */
+    unsigned char *passed; /* [IDS] by id - LEAST_ID: what it passes */
     int64_t next_id;
     row *rows;
     uint64_t state;
@@ -186,11 +189,11 @@ static void op_add(oracle *o)
     kith_status st;
     int twice = 0;
 
-    if (o->n + n > MOST) return;
+    if (o->n + n > o->most) return;
     for (size_t i = 0; i < n; i++) {
         random_row(o, x[i]);
         memcpy(packed + i * o->d, x[i], o->d * sizeof(float));
-        ids[i] = own ? (int64_t)draw(o, 3000) - 50 : o->next_id + (int64_t)i;
+        ids[i] = own ? (int64_t)draw(o, 4 * o->most) - 50 : o->next_id + (int64_t)i;
         if (ids[i] == KITH_NO_ID) ids[i] = 77777;
         which[i] = (int)draw(o, LABELS + 1) - 1;
         labels[i] = which[i] < 0 ? NULL : label_text[which[i]];
@@ -207,6 +210,7 @@ static void op_add(oracle *o)
         memcpy(r->x, x[i], sizeof r->x);
         r->label = labelled && which[i] >= 0 && label_text[which[i]][0] ? which[i] : -1;
         if (ids[i] >= o->next_id) o->next_id = ids[i] + 1;
+        assert_true(o->next_id < IDS + LEAST_ID);
     }
 }
 
@@ -218,7 +222,7 @@ static void op_replace(oracle *o)
     row *r = find(o, id);
     kith_status st;
 
-    if (!r && o->n == MOST) return;
+    if (!r && o->n == o->most) return;
     random_row(o, x);
     st = (upsert ? kith_upsert : kith_update)(o->ix, KITH_ROWS(x, 1, KITH_F32), &id, NULL, NULL);
     assert_int_equal(st, r || upsert ? KITH_OK : KITH_NOT_FOUND);
@@ -364,6 +368,48 @@ static void op_search(oracle *o)
     kith_filter_free(f);
 }
 
+static int passes_keep(void *ctx, int64_t id)
+{
+    const oracle *o = ctx;
+
+    return o->passed[id - LEAST_ID];
+}
+
+static void drop_bound(oracle *o)
+{
+    kith_filter_free(o->bound);
+    o->bound = NULL;
+}
+
+/* A filter that was bound some time ago passes the ids that passed then, if they are stored. */
+static void op_bound(oracle *o)
+{
+    enum { TOP = 20 };
+    kith_query how = KITH_QUERY_K(TOP);
+    static scored want[MOST];
+    int64_t list[20], from, ids[TOP];
+    int (*keep)(void *, int64_t) = NULL;
+    float q[DIM] = {0}, dist[TOP];
+    void *ctx = NULL;
+    size_t n;
+
+    if (!o->bound) {
+        kith_filter *f = random_filter(o, list, &from, &keep, &ctx);
+
+        must(kith_filter_bind(o->ix, f, &o->bound));
+        kith_filter_free(f);
+        memset(o->passed, 0, IDS);
+        for (size_t i = 0; i < o->n; i++)
+            o->passed[o->rows[i].id - LEAST_ID] = keep(ctx, o->rows[i].id) != 0;
+    }
+    random_row(o, q);
+    how.filter = o->bound;
+    must(kith_search(o->ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist));
+    n = answers(o, q, passes_keep, o, want);
+    same(o, want, n < TOP ? n : TOP, ids, dist, TOP);
+    if (draw(o, 10) == 0) drop_bound(o);
+}
+
 static void op_self(oracle *o)
 {
     enum { TOP = 8 };
@@ -437,6 +483,7 @@ static void op_file(oracle *o)
     char spec[256];
 
     snprintf(spec, sizeof spec, "%s", kith_spec(o->ix));
+    drop_bound(o);
     must(kith_save(o->ix, o->path, NULL));
     kith_free(o->ix);
     must(kith_open(o->path, flags[draw(o, 4)], NULL, &o->ix));
@@ -450,7 +497,7 @@ static void op_merge(oracle *o)
     const size_t n = draw(o, 12);
     char spec[300];
 
-    if (o->n + n > MOST) return;
+    if (o->n + n > o->most) return;
     snprintf(spec, sizeof spec, "%s", kith_spec(o->ix));
     must(kith_create(spec, o->d, o->metric, NULL, &other));
     for (size_t i = 0; i < n; i++) {
@@ -478,7 +525,8 @@ static void step(oracle *o)
     else if (what < 42) op_remove(o);
     else if (what < 48) op_label(o);
     else if (what < 66) op_rows(o);
-    else if (what < 84) op_search(o);
+    else if (what < 80) op_search(o);
+    else if (what < 84) op_bound(o);
     else if (what < 89) op_self(o);
     else if (what < 93) op_range(o);
     else if (what < 95) op_cursor(o);
@@ -514,7 +562,10 @@ static void episode(oracle *o, uint64_t seed, size_t ops)
     print_message("seed %llu: %s, metric %s, d %zu\n", (unsigned long long)seed, spec,
                   kith_metric_name(o->metric), o->d);
     must(kith_create(spec, o->d, o->metric, NULL, &o->ix));
+    o->most = seed % 10 ? SMALL : MOST;
+    while (seed % 10 == 0 && o->n < WIDE) op_add(o);
     for (size_t i = 0; i < ops; i++) step(o);
+    drop_bound(o);
     kith_free(o->ix);
 }
 
@@ -527,11 +578,13 @@ static void random_operations(void **state)
 
     (void)state;
     o.rows = calloc(MOST + 1, sizeof *o.rows);
-    assert_non_null(o.rows);
+    o.passed = calloc(IDS, 1);
+    assert_true(o.rows && o.passed);
     snprintf(o.path, sizeof o.path, "/tmp/kith-oracle.%ld.kith", (long)getpid());
     for (size_t done = 0; done < ops; done += PER_INDEX) episode(&o, seed++, PER_INDEX);
     unlink(o.path);
     free(o.rows);
+    free(o.passed);
 }
 
 int main(void)
