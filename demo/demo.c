@@ -225,11 +225,18 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
 /* The texts themselves, evenly spread, as questions: time of each and recall of some. */
 static int measure(const demo *m, float *q)
 {
-    double best = 1e9, sum = 0;
-    size_t right = 0, judged = 0;
+    double times[TIMED];
+    size_t n = 0, right = 0, judged = 0;
 
     for (size_t i = 0; i < TIMED; i++) {
         int64_t ids[JUDGED];
@@ -243,17 +250,17 @@ static int measure(const demo *m, float *q)
         if (kith_search(m->ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, score) != KITH_OK)
             return complain("search", kith_last_error());
         t = now() - t;
-        sum += t;
-        if (t < best) best = t;
+        times[n++] = t;
         if (i % 5 == 0) {
             if (judge(m, q, ids, score, &right)) return 1;
             judged += JUDGED;
         }
     }
+    qsort(times, n, sizeof *times, ascending);
     printf("\n%zu texts of %zu numbers; recall@%d against a float64 brute force %.4f; "
-           "%.2f ms a query (mean of %d, 1 thread)\n",
+           "%.2f ms a query (median of %zu, 1 thread)\n",
            m->texts.n, m->d, JUDGED, judged ? (double)right / (double)judged : 0.0,
-           1e3 * sum / TIMED, TIMED);
+           n ? 1e3 * times[n / 2] : 0.0, n);
     return 0;
 }
 
@@ -290,8 +297,7 @@ static int load(demo *m, const char *index, const char *folder)
     if (read_lines(join(folder, "words.txt", path), &m->words) ||
         read_lines(join(folder, "texts.tsv", path), &m->texts))
         return 1;
-    if (m->texts.n != kith_count(m->ix))
-        return complain(path, "does not belong to this index");
+    if (m->texts.n != kith_count(m->ix)) return complain(path, "does not belong to this index");
     return read_rows(join(folder, "words.i8.npy", path), KITH_I8, m->words.n, m->d,
                      (void **)&m->vector) ||
            read_rows(join(folder, "words_scale.npy", path), KITH_F32, m->words.n, 1,
@@ -300,9 +306,9 @@ static int load(demo *m, const char *index, const char *folder)
 
 int main(int argc, char **argv)
 {
-    static const char *const questions[] = {
-        "edit photos", "play music from the terminal", "solve sudoku puzzles",
-        "monitor network traffic", "chess game"};
+    static const char *const questions[] = {"edit photos", "play music from the terminal",
+                                            "solve sudoku puzzles", "monitor network traffic",
+                                            "chess game"};
     demo m = {0};
     float *q = NULL;
     int st;
