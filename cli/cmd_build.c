@@ -16,7 +16,8 @@ static const option own[] = {
     {"json", NULL, "say what was built as one JSON object on stdout", 0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, join_options, column_options, common_options, NULL};
+static const option *const options[] = {own,         join_options,   label_options, column_options,
+                                        bit_options, common_options, NULL};
 
 /* Values that are stored otherwise than they came, without loss. */
 static const char *why_this_type(kith_dtype came_as, kith_dtype stored)
@@ -32,8 +33,9 @@ static void say_text(const job *j, kith_dtype came_as, const char *path)
     const double spent = seconds() - j->begun;
 
     rate_text(spent > 0 ? (double)kith_count(j->index) / spent : 0, rows);
-    note("%s: %llu rows of %zu %s components%s", path, (unsigned long long)kith_count(j->index),
-         kith_dim(j->index), kith_dtype_name(stored), why_this_type(came_as, stored));
+    note("%s: %llu row%s of %zu %s component%s%s", path, (unsigned long long)kith_count(j->index),
+         plural(kith_count(j->index)), kith_dim(j->index), kith_dtype_name(stored),
+         plural(kith_dim(j->index)), why_this_type(came_as, stored));
     note("%s, %s; %.0f bytes; %.2f s, %s rows/s", kith_spec(j->index),
          kith_metric_name(kith_metric_of(j->index)), index_stat(j->index, "file_bytes"), spent,
          rows);

@@ -27,8 +27,8 @@ static kith_status run(const arguments *a)
     j.index = NULL;
     TRY(job_open(&j, out, KITH_OPEN_MAP));
     progress_end(&j.progress);
-    note("%s: %llu rows, %.0f bytes (before: %.0f)", out, (unsigned long long)kith_count(j.index),
-         index_stat(j.index, "file_bytes"), bytes);
+    note("%s: %llu row%s, %.0f bytes (before: %.0f)", out, (unsigned long long)kith_count(j.index),
+         plural(kith_count(j.index)), index_stat(j.index, "file_bytes"), bytes);
     if (kith_dtype_of(j.index) != before)
         note("stored as %s, losslessly (before: %s)", kith_dtype_name(kith_dtype_of(j.index)),
              kith_dtype_name(before));

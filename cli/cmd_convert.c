@@ -10,7 +10,8 @@ static const option own[] = {
      0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, column_options, verify_options, common_options, NULL};
+static const option *const options[] = {
+    own, column_options, bit_options, verify_options, common_options, NULL};
 
 /* Passes batches through and keeps their ids. */
 typedef struct keeper {
@@ -59,7 +60,7 @@ static kith_status run(const arguments *a)
     TRY(kith_source_save(&kept, dtype, a->operand[1], &j.host, &j.watch));
     if (ids_path != NULL) TRY(matrix_save(k.ids, k.n, 1, KITH_I64, ids_path));
     progress_end(&j.progress);
-    note("%s: %zu rows of %zu components", a->operand[1], k.n, src.d);
+    note("%s: %zu row%s of %zu component%s", a->operand[1], k.n, plural(k.n), src.d, plural(src.d));
 out:
     if (src.close != NULL) src.close(src.ctx);
     free(k.ids);

@@ -175,7 +175,8 @@ static void put_verb(const command *c)
     putchar('\n');
     for (const option *const *table = c->options; *table != NULL; table++)
         for (const option *o = *table; o->name != NULL; o++)
-            if (*table != common_options) put_option(o);
+            if (*table != common_options && *table != column_options && *table != label_options)
+                put_option(o);
     if (c->examples == NULL) return;
     fputs(".PP\n.nf\n", stdout);
     put_roff(c->examples);
@@ -200,6 +201,12 @@ static void put_man(void)
         "are the same.");
     fputs("\n.SH VERBS\n", stdout);
     for (size_t i = 0; command_at(i) != NULL; i++) put_verb(command_at(i));
+    fputs(".SH OPTIONS OF CSV FILES\nThey go with every verb that reads vectors, those of labels "
+          "with "
+          "build, add and update.\n",
+          stdout);
+    for (const option *o = column_options; o->name != NULL; o++) put_option(o);
+    for (const option *o = label_options; o->name != NULL; o++) put_option(o);
     fputs(".SH OPTIONS OF EVERY VERB\n", stdout);
     for (const option *o = common_options; o->name != NULL; o++) put_option(o);
     fputs(".SH EXIT STATUS\n"

@@ -23,11 +23,12 @@ static const option own[] = {
     {NULL, NULL, NULL, 0},
 };
 static const option *const options[] = {
-    own, query_options, column_options, verify_options, common_options, NULL};
+    own, query_options, column_options, bit_options, verify_options, common_options, NULL};
 
 typedef struct evaluation {
     job j, judge; /* judge.index: the rows of --exact */
     kith_query how;
+    const char *asked; /* the file of the queries */
     matrix queries;
     truth truth; /* ids NULL: none asked for */
     marks marks;
@@ -54,7 +55,7 @@ static kith_status distances_of(const kith_index *ix, const evaluation *e, size_
     TRY(kith_filter_ids(ids, n, NULL, &only));
     how.filter = only;
     how.threads = 1;
-    TRY(kith_search(ix, matrix_rows(&e->queries, i, 1), &how, found_ids, dist));
+    TRY(fail_in(kith_search(ix, matrix_rows(&e->queries, i, 1), &how, found_ids, dist), e->asked));
     for (*found = 0; *found < n && found_ids[*found] != KITH_NO_ID;) ++*found;
 out:
     kith_filter_free(only);
@@ -184,7 +185,9 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
     t->dist = array_new(t->n, t->k * sizeof *t->dist);
     NEED(t->dist);
     how.watch = &e->j.watch;
-    TRY(kith_search(e->judge.index, matrix_rows(&e->queries, 0, t->n), &how, t->ids, t->dist));
+    TRY(fail_in(
+        kith_search(e->judge.index, matrix_rows(&e->queries, 0, t->n), &how, t->ids, t->dist),
+        e->asked));
 out:
     return st;
 }
@@ -216,8 +219,9 @@ static kith_status search_some(evaluation *e, size_t first, size_t n)
 {
     const size_t k = e->how.k;
 
-    return kith_search(e->j.index, matrix_rows(&e->queries, first, n), &e->how, e->ids + first * k,
-                       e->dist + first * k);
+    return fail_in(kith_search(e->j.index, matrix_rows(&e->queries, first, n), &e->how,
+                               e->ids + first * k, e->dist + first * k),
+                   e->asked);
 }
 
 /* One query at a time on one thread; all of them as a batch on several. */
@@ -416,10 +420,12 @@ out:
 static kith_status prepare(evaluation *e, const arguments *a)
 {
     const char *gt = given_text(a, "gt"), *base = given_text(a, "exact");
-    const char *relevant = given_text(a, "relevant");
+    const char *relevant = given_text(a, "relevant"), *plot = given_text(a, "plot");
     kith_status st = KITH_OK;
     kith_source src = {0};
 
+    if (plot != NULL && (strlen(plot) < 5 || strcmp(plot + strlen(plot) - 4, ".svg") != 0))
+        TRY(wrong_usage("--plot %s: it draws an .svg", plot));
     if (gt == NULL && base == NULL && relevant == NULL)
         TRY(wrong_usage("compared with what? --gt, --exact or --relevant"));
     if (gt != NULL && base != NULL) TRY(wrong_usage("--gt or --exact, not both"));
@@ -429,6 +435,7 @@ static kith_status prepare(evaluation *e, const arguments *a)
     e->how.watch = &e->j.watch;
     TRY(job_open(&e->j, a->operand[0], KITH_OPEN_COPY | KITH_OPEN_READ_ONLY | given_verify(a)));
     e->truth.similar = kith_metric_is_similarity(kith_metric_of(e->j.index));
+    e->asked = a->operand[1];
     TRY(input_open(a->operand[1], INPUT_QUERIES, a, &e->j.host, &src));
     TRY(matrix_read(&src, &e->j.progress, &e->queries));
     matrix_fit(&e->queries, kith_dim(e->j.index));

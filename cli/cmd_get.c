@@ -55,7 +55,7 @@ static kith_status print_rows(const job *j, const int64_t *ids, size_t n, int as
     NEED(x);
     for (size_t i = 0; i < n; i++) {
         const char *label;
-        TRY(kith_get(j->index, ids[i], x));
+        TRY(fail_in(kith_get(j->index, ids[i], x), j->path));
         label = hits_label(&p, ids[i]);
         NEED(label);
         if (as_json)
@@ -77,9 +77,9 @@ static kith_status save_rows(const job *j, const int64_t *ids, size_t n, const c
     kith_status st = KITH_OK;
 
     NEED(x);
-    for (size_t i = 0; i < n; i++) TRY(kith_get(j->index, ids[i], x + i * d));
+    for (size_t i = 0; i < n; i++) TRY(fail_in(kith_get(j->index, ids[i], x + i * d), j->path));
     TRY(matrix_save(x, n, d, KITH_F32, path));
-    note("%s: %zu rows of %zu components", path, n, d);
+    note("%s: %zu row%s of %zu component%s", path, n, plural(n), d, plural(d));
 out:
     free(x);
     return st;

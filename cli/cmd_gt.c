@@ -14,7 +14,8 @@ static const option own[] = {
     {"ids", "FILE", "ids of the rows of BASE (default: 0, 1, 2…)", 0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, query_options, column_options, common_options, NULL};
+static const option *const options[] = {own,         query_options,  column_options,
+                                        bit_options, common_options, NULL};
 
 static kith_status find(job *j, const matrix *q, uint32_t k, int64_t *ids, float *dist)
 {
@@ -59,12 +60,15 @@ static kith_status run(const arguments *a)
     NEED(ids);
     dist = array_new(q.n, k * sizeof *dist);
     NEED(dist);
-    TRY(find(&j, &q, (uint32_t)k, ids, dist));
+    if (kith_count(j.index) == 0) FAIL(KITH_BAD_ARG, "%s has no rows", a->operand[0]);
+    if (q.n == 0) FAIL(KITH_BAD_ARG, "%s has no queries", a->operand[1]);
+    TRY(fail_in(find(&j, &q, (uint32_t)k, ids, dist), a->operand[1]));
     TRY(matrix_save(ids, q.n, k, KITH_I64, path));
     TRY(matrix_save(dist, q.n, k, KITH_F32, dist_path));
     progress_end(&j.progress);
-    note("%s, %s: %llu exact neighbours of %zu queries among %llu rows; %.2f s", path, dist_path,
-         (unsigned long long)k, q.n, (unsigned long long)kith_count(j.index), seconds() - j.begun);
+    note("%s, %s: %llu exact neighbour%s of %zu quer%s among %llu row%s; %.2f s", path, dist_path,
+         (unsigned long long)k, plural(k), q.n, q.n == 1 ? "y" : "ies",
+         (unsigned long long)kith_count(j.index), plural(kith_count(j.index)), seconds() - j.begun);
 out:
     if (src.close != NULL) src.close(src.ctx);
     matrix_free(&q);

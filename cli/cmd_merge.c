@@ -22,13 +22,14 @@ static kith_status run(const arguments *a)
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP));
     for (size_t i = 1; i < a->operands; i++) {
         TRY(kith_open(a->operand[i], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY, &j.host, &from));
-        TRY(kith_merge(j.index, from, &j.watch));
+        TRY(fail_in(kith_merge(j.index, from, &j.watch), a->operand[i]));
         kith_free(from);
         from = NULL;
     }
     TRY(job_save(&j, out));
     progress_end(&j.progress);
-    note("%s: %llu rows of %zu indexes", out, (unsigned long long)kith_count(j.index), a->operands);
+    note("%s: %llu row%s of %zu indexes", out, (unsigned long long)kith_count(j.index),
+         plural(kith_count(j.index)), a->operands);
 out:
     kith_free(from);
     job_end(&j);

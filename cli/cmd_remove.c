@@ -25,8 +25,10 @@ static kith_status run(const arguments *a)
     TRY(kith_remove(j.index, ids, n, &removed));
     if (removed > 0) TRY(job_save(&j, a->operand[0]));
     progress_end(&j.progress);
-    if (removed < n) note("%zu of the ids are not stored", n - removed);
-    note("%s: %zu rows removed, %llu in all", a->operand[0], removed,
+    if (removed < n)
+        note("%s: %zu of the ids %s not stored", a->operand[0], n - removed,
+             n - removed == 1 ? "is" : "are");
+    note("%s: %zu row%s removed, %llu in all", a->operand[0], removed, plural(removed),
          (unsigned long long)kith_count(j.index));
 out:
     free(ids);

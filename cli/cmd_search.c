@@ -24,16 +24,17 @@ static const option own[] = {
     {NULL, NULL, NULL, 0},
 };
 static const option *const options[] = {
-    own, query_options, column_options, verify_options, common_options, NULL};
+    own, query_options, column_options, bit_options, verify_options, common_options, NULL};
 
 typedef struct search {
     job j;
     kith_query how;
-    matrix queries; /* vectors, or none and: */
-    int64_t *of;    /* stored rows */
-    size_t n;       /* queries */
-    int range;      /* all rows within the limit */
-    int64_t *ids;   /* [n or a block][k] */
+    const char *asked; /* the file of the queries */
+    matrix queries;    /* vectors, or none and: */
+    int64_t *of;       /* stored rows */
+    size_t n;          /* queries */
+    int range;         /* all rows within the limit */
+    int64_t *ids;      /* [n or a block][k] */
     float *dist;
     const char *out; /* -o */
     kith_filter *filter;
@@ -88,6 +89,7 @@ static kith_status read_queries(search *s, const arguments *a)
     }
     if (given_flag(a, "exclude-self"))
         TRY(wrong_usage("--exclude-self goes with --by-id or --by-label"));
+    s->asked = a->operand[1];
     TRY(input_open(a->operand[1], INPUT_QUERIES, a, &s->j.host, &src));
     if (src.d != kith_dim(s->j.index) && src.d != 1)
         FAIL(KITH_BAD_ARG, "%s has %zu components a query, the index %zu", a->operand[1], src.d,
@@ -114,8 +116,12 @@ static int64_t query_name(const search *s, size_t i)
 /* k neighbours each of queries first…first+n. */
 static kith_status find_block(search *s, size_t first, size_t n, int64_t *ids, float *dist)
 {
-    if (s->of != NULL) return kith_search_ids(s->j.index, s->of + first, n, &s->how, ids, dist);
-    return kith_search(s->j.index, matrix_rows(&s->queries, first, n), &s->how, ids, dist);
+    const kith_rows rows = matrix_rows(&s->queries, first, n);
+
+    if (s->of != NULL)
+        return fail_in(kith_search_ids(s->j.index, s->of + first, n, &s->how, ids, dist),
+                       s->j.path);
+    return fail_in(kith_search(s->j.index, rows, &s->how, ids, dist), s->asked);
 }
 
 /* All of them are kept for -o, else a block at a time. */
@@ -164,7 +170,8 @@ static kith_status find_range(search *s)
     for (size_t first = 0; first < s->n; first += BLOCK_ROWS) {
         const size_t n = s->n - first < BLOCK_ROWS ? s->n - first : BLOCK_ROWS;
         TRY(progress_step(&s->j.progress, "searching", first, s->n));
-        TRY(kith_range(s->j.index, matrix_rows(&s->queries, first, n), &s->how, &hits));
+        TRY(fail_in(kith_range(s->j.index, matrix_rows(&s->queries, first, n), &s->how, &hits),
+                    s->asked));
         progress_end(&s->j.progress);
         for (size_t i = 0; i < n; i++) {
             const int64_t *ids;
@@ -189,7 +196,8 @@ static kith_status save_results(const search *s)
     NEED(path);
     TRY(matrix_save(s->ids, s->n, s->how.k, KITH_I64, s->out));
     TRY(matrix_save(s->dist, s->n, s->how.k, KITH_F32, path));
-    note("%s, %s: %zu queries, %u ids each", s->out, path, s->n, s->how.k);
+    note("%s, %s: %zu quer%s, %u id%s each", s->out, path, s->n, s->n == 1 ? "y" : "ies", s->how.k,
+         plural(s->how.k));
 out:
     free(path);
     return st;

@@ -9,7 +9,8 @@ static const option own[] = {
     {"id", "I", "without ROWS: the row that gets --label", 0},
     {NULL, NULL, NULL, 0},
 };
-static const option *const options[] = {own, join_options, column_options, common_options, NULL};
+static const option *const options[] = {own,         join_options,   label_options, column_options,
+                                        bit_options, common_options, NULL};
 
 static kith_status update_rows(job *j, const char *path, const arguments *a, uint64_t *n)
 {
@@ -42,7 +43,7 @@ static kith_status update_label(job *j, const arguments *a, uint64_t *n)
         return wrong_usage("update needs ROWS, or --id and --label");
     if (!parse_int(id_text, &id)) return wrong_usage("--id %s: an id is a whole number", id_text);
     *n = 1;
-    return kith_set_label(j->index, id, *label != '\0' ? label : NULL);
+    return fail_in(kith_set_label(j->index, id, *label != '\0' ? label : NULL), j->path);
 }
 
 static kith_status run(const arguments *a)
@@ -57,7 +58,7 @@ static kith_status run(const arguments *a)
     TRY(a->operands == 2 ? update_rows(&j, a->operand[1], a, &n) : update_label(&j, a, &n));
     TRY(job_save(&j, a->operand[0]));
     progress_end(&j.progress);
-    note("%s: %llu rows updated, %llu in all", a->operand[0], (unsigned long long)n,
+    note("%s: %llu row%s updated, %llu in all", a->operand[0], (unsigned long long)n, plural(n),
          (unsigned long long)kith_count(j.index));
 out:
     job_end(&j);

@@ -15,11 +15,11 @@ static kith_status run(const arguments *a)
     TRY(job_begin(a, &j));
     for (size_t i = 0; i < a->operands; i++) {
         TRY(job_open(&j, a->operand[i], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
-        TRY(kith_verify(j.index, &j.watch));
+        TRY(fail_in(kith_verify(j.index, &j.watch), a->operand[i]));
         progress_end(&j.progress);
         put_text(stdout, a->operand[i]);
-        printf(": ok, %llu rows, %.0f bytes\n", (unsigned long long)kith_count(j.index),
-               index_stat(j.index, "file_bytes"));
+        printf(": ok, %llu row%s, %.0f bytes\n", (unsigned long long)kith_count(j.index),
+               plural(kith_count(j.index)), index_stat(j.index, "file_bytes"));
         kith_free(j.index);
         j.index = NULL;
     }

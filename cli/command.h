@@ -45,6 +45,7 @@ typedef struct job {
     progress progress;
     kith_watch watch;
     kith_index *index; /* owned; NULL until opened */
+    const char *path;  /* of the index; borrowed */
     int lock;          /* owned: see files.h; 0: none */
     double begun;
 } job;

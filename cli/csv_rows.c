@@ -265,8 +265,8 @@ kith_status csv_rows_next(csv_rows *c, size_t *fields)
     if (st != KITH_OK) return st;
     if (c->columns == 0) c->columns = c->now.n;
     if (c->now.n > 0 && c->now.n != c->columns)
-        return csv_rows_fail(c, SIZE_MAX, "%zu columns, the first line has %zu", c->now.n,
-                             c->columns);
+        return csv_rows_fail(c, SIZE_MAX, "%zu column%s, the first line has %zu", c->now.n,
+                             plural(c->now.n), c->columns);
     return KITH_OK;
 }
 

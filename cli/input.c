@@ -32,6 +32,10 @@ const option column_options[] = {
     {"no-header", NULL, "CSV: the first line is data, columns have only numbers", 0},
     {"no-quotes", NULL, "CSV: a quote is a letter like any other", 0},
     {"encoding", "NAME", "CSV and labels: utf-8 (default) or latin1", 0},
+    {NULL, NULL, NULL, 0},
+};
+
+const option bit_options[] = {
     {"packed-bits", NULL, "each byte of a u8 input is 8 components, as numpy.packbits makes", 0},
     {NULL, NULL, NULL, 0},
 };
@@ -42,6 +46,10 @@ const option join_options[] = {
      "labels of the rows: one a line, an .npy of strings, or a CSV or TSV file with an id and a "
      "label a line, in any order",
      0},
+    {NULL, NULL, NULL, 0},
+};
+
+const option label_options[] = {
     {"labels-id-column", "COLUMN",
      "labels from CSV: the column of the id (default: one named id, else the first; none: labels "
      "are in the order of the rows)",
@@ -300,8 +308,8 @@ static kith_status check_count(const joined *j, const char *what, const char *pa
 {
     if (have >= rows && (!ended || have == rows)) return KITH_OK;
     return fail(
-        KITH_BAD_ARG, "%s has %zu %s, %s has %s%llu rows%s", path, have, what, j->path,
-        ended ? "" : "at least ", (unsigned long long)rows,
+        KITH_BAD_ARG, "%s has %zu %s%s, %s has %s%llu row%s%s", path, have, what, plural(have),
+        j->path, ended ? "" : "at least ", (unsigned long long)rows, plural(rows),
         j->header && have < rows ? "; its first line was taken as names (--labels-no-header)" : "");
 }
 
@@ -338,9 +346,9 @@ static kith_status next_joined(void *ctx, size_t max, kith_batch *out)
     TRY(j->inner.next(j->inner.ctx, max, out));
     ended = out->rows.n == 0;
     rows = j->at + out->rows.n;
-    if (j->ids != NULL) TRY(check_count(j, "ids", j->ids_path, j->n_ids, rows, ended));
-    if (j->labels != NULL) TRY(check_count(j, "labels", j->labels_path, j->n_labels, rows, ended));
-    if (j->by_row) TRY(check_count(j, "labels", j->labels_path, j->n_table, rows, ended));
+    if (j->ids != NULL) TRY(check_count(j, "id", j->ids_path, j->n_ids, rows, ended));
+    if (j->labels != NULL) TRY(check_count(j, "label", j->labels_path, j->n_labels, rows, ended));
+    if (j->by_row) TRY(check_count(j, "label", j->labels_path, j->n_table, rows, ended));
     if (ended && j->unlabelled > 0) {
         note("%llu of %llu rows have no label in %s", (unsigned long long)j->unlabelled,
              (unsigned long long)j->at, j->labels_path);

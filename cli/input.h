@@ -7,7 +7,9 @@
 #include "progress.h"
 
 extern const option column_options[]; /* how a CSV file is read */
+extern const option bit_options[];    /* --packed-bits */
 extern const option join_options[];   /* ids and labels from other files */
+extern const option label_options[];  /* the columns of labels from CSV */
 extern const option query_options[];  /* --query-id */
 
 typedef enum input_role {

@@ -44,6 +44,7 @@ uint32_t given_verify(const arguments *a)
 
 kith_status job_open(job *j, const char *path, uint32_t flags)
 {
+    j->path = path;
     return kith_open(path, flags, &j->host, &j->index);
 }
 
@@ -289,7 +290,7 @@ static kith_status ids_of_label(const job *j, const char *label, int64_t **out, 
     size_t got = 0;
 
     TRY(kith_find_label(j->index, label, NULL, 0, n));
-    if (*n == 0) FAIL(KITH_NOT_FOUND, "no row has the label '%.100s'", label);
+    if (*n == 0) FAIL(KITH_NOT_FOUND, "%s: no row has the label '%.100s'", j->path, label);
     ids = array_new(*n, sizeof *ids);
     NEED(ids);
     TRY(kith_find_label(j->index, label, ids, *n, &got));

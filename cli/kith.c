@@ -1,5 +1,6 @@
 /* kith: the command. The table of verbs, help, and what becomes of a verb's status: sentences go to
  * stderr, exit codes are 0, 1 for an error, 2 for wrong usage, 128 + n for a signal. */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,8 @@ static void overview(FILE *to)
           to);
     for (size_t i = 0; command_at(i) != NULL; i++)
         fprintf(to, "  %-8s  %s\n", command_at(i)->name, command_at(i)->about);
-    fputs("\nkith help VERB tells more; kith build base.npy -o base.kith, then kith search "
+    fputs("\nkith help VERB tells more, kith help csv about CSV files; kith build base.npy -o "
+          "base.kith, then kith search "
           "base.kith\n"
           "queries.npy -k 10 is a beginning. Exit codes: 0, 1 for an error, 2 for wrong usage.\n",
           to);
@@ -105,13 +107,33 @@ static void show_option(const option *o, FILE *to)
     wrap(to, o->about, 30, column);
 }
 
+static void csv_help(FILE *to)
+{
+    wrap(to,
+         "CSV and TSV files hold a vector a line, its components in columns of their own or in one "
+         "as an array; ids and labels may stand beside them. What is not told is guessed from the "
+         "header and the first row, and build, add and update say in one line which columns they "
+         "took. These options go with every verb that reads vectors; those of labels with build, "
+         "add and update.",
+         0, 0);
+    fputs("\noptions:\n", to);
+    for (const option *o = column_options; o->name != NULL; o++) show_option(o, to);
+    for (const option *o = label_options; o->name != NULL; o++) show_option(o, to);
+}
+
 void command_help(const command *c, FILE *to)
 {
+    int csv = 0;
+
     fprintf(to, "usage: kith %s %s\n\n", c->name, c->usage);
     wrap(to, c->text, 0, 0);
     fputs("\noptions:\n", to);
-    for (const option *const *table = c->options; *table != NULL; table++)
+    for (const option *const *table = c->options; *table != NULL; table++) {
+        if (*table == column_options) csv = 1;
+        if (*table == column_options || *table == label_options) continue;
         for (const option *o = *table; o->name != NULL; o++) show_option(o, to);
+    }
+    if (csv) fputs("\nhow CSV files are read, and labels from them: kith help csv\n", to);
     if (c->examples == NULL) return;
     fputs("\nexamples:\n", to);
     for (const char *at = c->examples; *at != '\0';) {
@@ -173,6 +195,20 @@ static kith_status check_cpu(void)
     return KITH_OK;
 }
 
+static kith_status wrong_count(const command *c, size_t n)
+{
+    char expected[40];
+
+    if (c->least == c->most)
+        snprintf(expected, sizeof expected, "%zu", c->least);
+    else if (c->most == INT_MAX)
+        snprintf(expected, sizeof expected, "at least %zu", c->least);
+    else
+        snprintf(expected, sizeof expected, "%zu or %zu", c->least, c->most);
+    return wrong_usage("%s: %zu operand%s %s given, %s %s expected", c->name, n, plural(n),
+                       n == 1 ? "was" : "were", expected, c->most == 1 ? "is" : "are");
+}
+
 static kith_status run(const command *c, int argc, char **argv)
 {
     arguments a = {0};
@@ -182,7 +218,7 @@ static kith_status run(const command *c, int argc, char **argv)
     if (given_flag(&a, "help")) {
         command_help(c, stdout);
     } else if (a.operands < c->least || a.operands > c->most) {
-        st = wrong_usage("%s: %zu operands were given", c->name, a.operands);
+        st = wrong_count(c, a.operands);
     } else {
         set_quiet(given_flag(&a, "quiet"));
         catch_signals();
@@ -208,6 +244,8 @@ static kith_status help(const char *verb)
 
     if (verb == NULL)
         overview(stdout);
+    else if (strcmp(verb, "csv") == 0)
+        csv_help(stdout);
     else if (c != NULL)
         command_help(c, stdout);
     else

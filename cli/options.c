@@ -218,8 +218,9 @@ kith_status given_count(const arguments *a, const char *name, uint64_t lo, uint6
     *out = preset;
     if (text == NULL) return KITH_OK;
     if (!parse_int(text, &value) || value < 0 || (uint64_t)value < lo || (uint64_t)value > hi)
-        return wrong_usage("--%s %s: it must be a whole number from %llu to %llu", name, text,
-                           (unsigned long long)lo, (unsigned long long)hi);
+        return wrong_usage("%s%s %s: it must be a whole number from %llu to %llu",
+                           strlen(name) == 1 ? "-" : "--", name, text, (unsigned long long)lo,
+                           (unsigned long long)hi);
     *out = (uint64_t)value;
     return KITH_OK;
 }
@@ -284,7 +285,7 @@ kith_status parse_ids(const char *text, int64_t **out, size_t *n)
         snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), at);
         if (len >= sizeof word || !array_grow(&ids, &cap, count + 1, sizeof *ids) ||
             !parse_int(word, &ids[count]))
-            FAIL(KITH_BAD_ARG, "'%s' is no id: ids are whole numbers, written 1,2,5", word);
+            TRY(wrong_usage("'%s' is no id: ids are whole numbers, written 1,2,5", word));
         count++;
         at += len;
         if (*at == '\0') break;

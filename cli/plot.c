@@ -1,10 +1,12 @@
 /* The recall–speed picture of an evaluation: one curve, logarithmic in queries per second. */
+#define _POSIX_C_SOURCE 200809L /* getpid */
 #include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "measure.h"
 
@@ -117,15 +119,15 @@ static void put_picture(FILE *to, const char *title, const measured *m, size_t n
 
 kith_status plot_save(const char *path, const char *title, const measured *m, size_t n)
 {
-    const size_t cap = strlen(path) + sizeof ".new";
+    const size_t cap = strlen(path) + 32;
     char *part = array_new(cap, 1);
     kith_status st = KITH_OK;
     FILE *to;
     int bad;
 
     NEED(part);
-    snprintf(part, cap, "%s.new", path);
-    to = fopen(part, "w");
+    snprintf(part, cap, "%s.new-%ld", path, (long)getpid());
+    to = fopen(part, "wx"); // nobody's file
     if (to == NULL) FAIL(KITH_IO, "cannot write %s: %s", part, strerror(errno));
     put_picture(to, title, m, n);
     bad = ferror(to);

@@ -71,8 +71,8 @@ static kith_status agree(csv_source *s, size_t count, const char *what)
     if (count == 0) return csv_rows_fail(s->rows, s->use.column[0], "%s is empty", what);
     if (s->d == 0) s->d = count;
     if (count != s->d)
-        return csv_rows_fail(s->rows, s->use.column[0], "%s has %zu numbers, the first had %zu",
-                             what, count, s->d);
+        return csv_rows_fail(s->rows, s->use.column[0], "%s has %zu number%s, the first had %zu",
+                             what, count, plural(count), s->d);
     return KITH_OK;
 }
 

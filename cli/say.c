@@ -33,7 +33,7 @@ kith_status fail_in(kith_status st, const char *path)
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     char sentence[256];
 
-    if (st == KITH_OK || st == KITH_CANCELLED || st == KITH_NO_MEMORY ||
+    if (st == KITH_OK || usage_failed || st == KITH_CANCELLED || st == KITH_NO_MEMORY ||
         strstr(kith_last_error(), name) != NULL)
         return st;
     snprintf(sentence, sizeof sentence, "%s", kith_last_error());
@@ -49,6 +49,11 @@ kith_status wrong_usage(const char *format, ...)
     fail_list(KITH_BAD_ARG, format, list);
     va_end(list);
     return KITH_BAD_ARG;
+}
+
+const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
 }
 
 int was_wrong_usage(void)

@@ -22,6 +22,8 @@ kith_status fail_in(kith_status st, const char *path);
 kith_status wrong_usage(const char *format, ...) SAY_FORMAT(1, 2);
 int was_wrong_usage(void);
 
+/* "row" and plural(n): an s, where n is not 1. */
+const char *plural(uint64_t n);
 /* One line on stderr, unless the user asked for quiet. */
 void note(const char *format, ...) SAY_FORMAT(1, 2);
 void set_quiet(int quiet);

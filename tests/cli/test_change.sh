@@ -10,13 +10,14 @@ equal "a.kith: ok, 3 rows, $(wc -c <a.kith) bytes"
 # add: more rows; ids that exist are refused, or replaced when asked.
 printf 'id,label,x,y\n9,nine,9,9\n' >b.csv
 ok add a.kith b.csv
-[ "$(tail -n 1 err)" = 'a.kith: 1 rows added, 4 in all' ] || bad "add said: $(cat err)"
+[ "$(tail -n 1 err)" = 'a.kith: 1 row added, 4 in all' ] || bad "add said: $(cat err)"
 cp a.kith before
 fails 1 'id 9' add a.kith b.csv
 printf 'id,label,x,y\n20,t,1,1\n9,other,8,8\n' >c.csv
 fails 1 'id 9' add a.kith c.csv
 cmp -s a.kith before || bad "a refused add changed the index"
 ok add a.kith c.csv --replace
+[ "$(tail -n 1 err)" = 'a.kith: 1 row added, 1 replaced, 5 in all' ] || bad "$last: $(cat err)"
 ok get a.kith 9,20
 equal "$(printf '9\t8 8\tother\n20\t1 1\tt')"
 printf 'x,y\n4,4\n5,5\n' >d.csv
@@ -38,8 +39,8 @@ equal "$(printf '2\t2 2\ttwo')"
 printf '2\n3\n' >ids.txt
 ok get a.kith --ids ids.txt -o g.npy -q
 check "assert np.load('g.npy').tolist() == [[2, 2], [3, 3.5]]"
-fails 1 'id 77 is not stored' get a.kith 1,77
-fails 1 "no row has the label 'none such'" get a.kith --by-label 'none such'
+fails 1 'a.kith: id 77 is not stored' get a.kith 1,77
+fails 1 "a.kith: no row has the label 'none such'" get a.kith --by-label 'none such'
 fails 2 'which rows?' get a.kith
 
 # update: vectors (labels stay), labels, one label.
@@ -62,8 +63,8 @@ equal "$(printf '3\t0 0\t')"
 
 # remove: by id, by file, by label; what is not there is told and passed over.
 ok remove a.kith 1,77
-[ "$(cat err)" = '1 of the ids are not stored
-a.kith: 1 rows removed, 6 in all' ] || bad "remove said: $(cat err)"
+[ "$(cat err)" = 'a.kith: 1 of the ids is not stored
+a.kith: 1 row removed, 6 in all' ] || bad "remove said: $(cat err)"
 ok remove a.kith --ids ids.txt
 ok remove a.kith --by-label other -q
 fails 1 'id 9 is not stored' get a.kith 9
@@ -109,7 +110,7 @@ equal "$(printf '100\t1 2\thundred\n200\t3 4\t\n20\t1 1\tt')"
 cmp -s a.kith before || bad "merge -o changed its input"
 fails 1 'id 100' merge all.kith m.kith
 ok build n.csv -o ip.kith --metric ip -q
-fails 1 'cannot be merged' merge a.kith ip.kith
+fails 1 'ip.kith: ' merge a.kith ip.kith
 cmp -s a.kith before || bad "a refused merge changed the index"
 ok merge a.kith n.kith -q
 ok verify a.kith all.kith small.kith

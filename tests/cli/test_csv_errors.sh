@@ -31,7 +31,7 @@ refused 'line 2, column 1 (v)' a.csv
 csv 'v,w\n"[1]","[2]"\n'
 refused '2 columns hold arrays: choose one by --vector-column' a.csv
 csv 'v\n1 2\n3\n'
-refused 'line 3, column 1 (v): the list has 1 numbers, the first had 2' a.csv --vector-column v
+refused 'line 3, column 1 (v): the list has 1 number, the first had 2' a.csv --vector-column v
 csv 'x,y\n1,2\n3,abc\n'
 refused "a.csv: line 3, column 2 (y): 'abc' is no finite number" a.csv
 csv 'x,y\n1,2\n3,\n'
@@ -64,7 +64,7 @@ refused 'line 1: the names of the columns are expected here' a.csv
 csv 'foo,0.5\nbar,1\n'
 refused 'line 1: the names of the columns are expected here' a.csv
 csv 'x,y\n1,2\n3\n'
-refused 'a.csv: line 3: 1 columns, the first line has 2' a.csv
+refused 'a.csv: line 3: 1 column, the first line has 2' a.csv
 csv 'x,y\n1,2\n3,4,5\n'
 refused 'a.csv: line 3: 3 columns, the first line has 2' a.csv
 csv 'x,y\n1,2\n3\0004,5\n'
@@ -121,12 +121,12 @@ refused 'deep.csv: line 2, column 1 (v): character' deep.csv
 csv 'x,y\n1,2\n3,4\n'
 printf '1\n' >ids.txt
 printf 'a\nb\nc\n' >labels.txt
-refused 'ids.txt has 1 ids, a.csv has' a.csv --ids ids.txt
+refused 'ids.txt has 1 id, a.csv has' a.csv --ids ids.txt
 refused 'labels.txt has 3 labels, a.csv has 2 rows' a.csv --labels labels.txt
 printf 'id,label\n0,a\n0,b\n' >labels.csv
 refused 'labels.csv: id 0 stands there twice' a.csv --labels labels.csv
 printf 'a\nb\n' >labels.csv
-refused 'labels.csv has 1 labels, a.csv has at least 2 rows; its first line was taken as names' \
+refused 'labels.csv has 1 label, a.csv has at least 2 rows; its first line was taken as names' \
     a.csv --labels labels.csv --labels-id-column none
 printf 'label\na\nb\nc\n' >labels.csv
 refused 'labels.csv has 3 labels, a.csv has 2 rows' a.csv --labels labels.csv \

@@ -188,6 +188,7 @@ fails 1 'marks.csv marks none of these queries' eval base.kith q.npy --relevant 
 printf 'q\ti\n1\tx\n' >marks.tsv
 fails 1 'marks.tsv: line 2, column 2' eval base.kith q.npy --relevant marks.tsv
 
+fails 2 '--plot curve.png: it draws an .svg' eval base.kith q.npy --gt gt.npy --plot curve.png
 fails 2 'not both' eval base.kith q.npy --gt gt.npy --exact base.npy
 fails 1 '40 queries and 50 neighbours are to be compared' eval base.kith q.npy --gt gt.npy -k 50
 fails 1 'ids are i32 or i64' eval base.kith q.npy --gt gt_dist.npy

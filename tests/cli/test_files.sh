@@ -30,9 +30,11 @@ same_index() {
 fails 1 'nan.npy: row 3, column 5 is NaN' build nan.npy -o a.kith
 same_index
 fails 1 'inf.npy: row 3, column 5 is' build inf.npy -o a.kith
-fails 1 'query 3, column 5 is NaN' search a.kith nan.npy
+fails 1 'nan.npy: query 3, column 5 is NaN' search a.kith nan.npy
 fails 1 'row 3, column 5 is' add a.kith inf.npy
 fails 1 'none.npy has no rows' build none.npy -o a.kith
+fails 1 'none.npy has no rows' gt none.npy a.npy -o g.npy
+fails 1 'none.npy has no queries' gt a.npy none.npy -o g.npy
 fails 1 'none.npy has no queries' search a.kith none.npy
 fails 1 '32768' build wide.npy -o a.kith
 fails 1 'cube.npy' build cube.npy -o a.kith

@@ -16,11 +16,16 @@ for verb in build search eval gt add update remove get merge compact info verify
     grep -q "^usage: kith $verb " verb || bad "kith help $verb: $(head -n 1 verb)"
     ok $verb --help
     cmp -s out verb || bad "kith $verb --help is not kith help $verb"
+    [ "$(wc -l <verb)" -lt 70 ] || bad "kith help $verb is long"
     [ "$(awk 'length($0) > 110' verb)" = "" ] || bad "kith help $verb has long lines"
 done
 ok --version
 grep -Eq '^kith [0-9]+\.[0-9]+\.[0-9]+$' out || bad "--version: $(cat out)"
 
+ok help csv
+grep -q -- '--vector-column' out && grep -q -- '--labels-column' out || bad "help csv: $(cat out)"
+ok help add
+grep -q 'kith help csv' out && ! grep -q -- '--labels-column' out || bad "help add: $(cat out)"
 fails 2 "there is no verb 'serch'; did you mean search?" serch
 fails 2 "there is no verb 'frobnicate'" frobnicate
 fails 2 "did you mean info?" help inof
@@ -30,13 +35,17 @@ fails 2 "there is no option -z" search base.kith base.csv -z
 fails 2 "--json takes no value" info base.kith --json=1
 fails 2 "-k needs a value" search base.kith base.csv -k
 fails 2 "--effort needs a value" search base.kith base.csv --effort
-fails 2 "search: 0 operands were given" search
-fails 2 "convert: 3 operands were given" convert a b c
+fails 2 "search: 0 operands were given, 1 or 2 are expected" search
+fails 2 "convert: 3 operands were given, 2 are expected" convert a b c
+fails 2 "convert: 1 operand was given, 2 are expected" convert a
+fails 2 "merge: 1 operand was given, at least 2 are expected" merge a
+fails 2 "'x' is no id" remove base.kith 1,x
+fails 2 "'' is no id" get base.kith 1,,2
 fails 2 "-o is missing" build base.csv
 fails 2 "-o base.csv is an input, and would be overwritten" build base.csv -o base.csv
-fails 2 "--k 0: it must be a whole number from 1 to" search base.kith base.csv -k 0
-fails 2 "--k -3: it must be" search base.kith base.csv -k -3
-fails 2 "--k 1.5: it must be" search base.kith base.csv -k 1.5
+fails 2 "-k 0: it must be a whole number from 1 to" search base.kith base.csv -k 0
+fails 2 "-k -3: it must be" search base.kith base.csv -k -3
+fails 2 "-k 1.5: it must be" search base.kith base.csv -k 1.5
 fails 2 "--threads 99999: it must be" search base.kith base.csv --threads 99999
 fails 2 "--max-dist inf: that is no finite number" search base.kith base.csv --max-dist inf
 fails 2 "--min-sim: l2 is a distance, use --max-dist" search base.kith base.csv --min-sim 1
@@ -51,7 +60,8 @@ fails 2 "no metric \"frob\"" build base.csv -o x.kith --metric frob
 fails 2 "--seed x: it must be a whole number" build base.csv -o x.kith --seed x
 fails 2 "--param p=3: p is the exponent of --metric lp" build base.csv -o x.kith -p p=3
 fails 2 "--spec Flat(p=3): p is the exponent of --metric lp" build base.csv -o x.kith --spec 'Flat(p=3)'
-fails 2 "--param p=3: only p of --metric lp is one here" gt base.csv base.csv -o g.npy -p p=3
+fails 2 "--param p=3: only p of --metric lp is one here" gt base.csv base.csv -o g.npy \
+    -p p=3
 ok build base.csv -o p.kith --metric lp -p p=3 -q
 "$KITH" convert base.csv base.npy -q
 for option in id-column label-column vector-column; do
@@ -69,7 +79,7 @@ fails 2 "compared with what?" eval base.kith base.csv
 fails 2 "info needs an INDEX, or --cpu" info
 fails 2 "which rows?" remove base.kith
 fails 2 "there is no page 'frob'" docs frob
-fails 1 "'x' is no id" search base.kith --by-id 1,x
+fails 2 "'x' is no id" search base.kith --by-id 1,x
 fails 1 "no navigator \"Flot\"" build base.csv -o x.kith --spec Flot
 fails 1 "has no parameter \"frob\"" build base.csv -o x.kith --param frob=1
 [ -e x.kith ] && bad "a failed build left a file"
