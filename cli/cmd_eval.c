@@ -485,6 +485,9 @@ static kith_status run(const arguments *a)
             put_line(&m[i]);
         TRY(check_stdout());
     }
+    if (m[0].recall < 1 && e->truth.dist != NULL && holds_values(e->j.index) &&
+        strncmp(kith_spec(e->j.index), "Flat", 4) == 0) // which misses nothing that it has
+        note("%s has neighbours that are not in the index", truth_path);
     if (*e->wrong != '\0') FAIL(KITH_BAD_ARG, "%s", e->wrong);
     if (e->marks.n > 0 && isnan(m[0].success))
         FAIL(KITH_BAD_ARG, "%s marks none of these queries", given_text(a, "relevant"));

@@ -92,14 +92,19 @@ static int begins_binary(const char *path)
            (memcmp(start, "\x93NUMPY", 6) == 0 || memcmp(start, "kith", 4) == 0);
 }
 
+static int is_pipe(const char *path)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
 /* By its ending; and what comes from a pipe, as <(…), can only be text. */
 static int is_csv(const char *path)
 {
     static const char *const endings[] = {".csv", ".tsv", ".tab", ".dat", ".txt", NULL};
-    struct stat s;
 
-    return strcmp(path, "-") == 0 || has_ending(path, endings) ||
-           (stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) ||
+    return strcmp(path, "-") == 0 || has_ending(path, endings) || is_pipe(path) ||
            (strncmp(path, "/dev/", 5) == 0 && !begins_binary(path));
 }
 
@@ -446,8 +451,8 @@ out:
     return st;
 }
 
-/* One a line, in the order of the rows, which the library reads as UTF-8 only. */
-static kith_status read_latin1(joined *j)
+/* One a line, in the order of the rows: Latin-1, or from a pipe; the library reads UTF-8 files. */
+static kith_status read_lines(joined *j, int latin1)
 {
     FILE *file = fopen(j->labels_path, "rb");
     kith_status st = KITH_OK;
@@ -464,7 +469,16 @@ static kith_status read_latin1(joined *j)
             st = KITH_NO_MEMORY;
             goto out;
         }
-        latin1_to_utf8(line, n, wide, &out);
+        if (latin1) {
+            latin1_to_utf8(line, n, wide, &out);
+        } else {
+            memcpy(wide, line, n);
+            out = n;
+        }
+        wide[out] = '\0';
+        if (strlen(wide) != out || !is_utf8(wide))
+            FAIL(KITH_BAD_ARG, "%s: line %zu is not UTF-8; is it --encoding latin1?",
+                 j->labels_path, j->n_table + 1);
         if (out > KITH_MAX_LABEL)
             FAIL(KITH_LIMIT, "%s: line %zu has %zu bytes; a label has up to %u", j->labels_path,
                  j->n_table + 1, out, KITH_MAX_LABEL);
@@ -486,10 +500,11 @@ static kith_status read_labels(joined *j, const arguments *a, const kith_host *h
                      given_text(a, "labels-column") != NULL ||
                      given_text(a, "labels-delimiter") != NULL;
 
-    if (told || (is_csv(j->labels_path) && !has_ending(j->labels_path, plain)))
+    const int latin1 = csv_is_latin1(given_text(a, "encoding")), pipe = is_pipe(j->labels_path);
+
+    if (told || (is_csv(j->labels_path) && !pipe && !has_ending(j->labels_path, plain)))
         return read_table(j, a);
-    if (csv_is_latin1(given_text(a, "encoding")) && !has_ending(j->labels_path, arrays))
-        return read_latin1(j);
+    if (pipe || (latin1 && !has_ending(j->labels_path, arrays))) return read_lines(j, latin1);
     return kith_labels_read(j->labels_path, host, &j->labels, &j->n_labels);
 }
 

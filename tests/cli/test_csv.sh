@@ -142,6 +142,8 @@ built '0\t1 2\tb\n1\t3 4\ta, and more' a.csv --labels movies.csv --labels-id-col
     --labels-column title
 printf 'Caf\351\n\n' >latin1.txt
 built '0\t1 2\tCafé\n1\t3 4\t' a.csv --labels latin1.txt --encoding latin1
+printf 'eins\nzwei\n' >pipe &
+built '0\t1 2\teins\n1\t3 4\tzwei' a.csv --labels pipe
 printf 'eins\nzwei\n' >labels.txt
 printf '%s\n' -5 9223372036854775807 >ids.txt
 built '-5\t1 2\teins\n9223372036854775807\t3 4\tzwei' a.csv --ids ids.txt --labels labels.txt

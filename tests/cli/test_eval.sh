@@ -136,6 +136,7 @@ check "
 r, by = open('told').read().split()
 assert by == 'id' and .3 < float(r) < .7, (r, by)"
 recall half.kith q.npy --exact base.npy
+grep -q 'base.npy has neighbours that are not in the index' err || bad "$last said: $(cat err)"
 check "
 r, by = open('told').read().split()
 assert by == 'distance' and .4 < float(r) < 1, (r, by)"

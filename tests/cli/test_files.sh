@@ -66,6 +66,14 @@ fi
 grep -q 'File too large' err || bad "a full disk: $(cat err)"
 same_index
 
+# What a killed writer left is removed by the next one, and only that.
+: >a.kith.tmp-0123456789abcdef
+: >a.kith.tmp-notes
+ok build a.npy -o a.kith -q
+[ -e a.kith.tmp-0123456789abcdef ] && bad "a stale temporary file stays"
+[ -e a.kith.tmp-notes ] || bad "a file of somebody else's is gone"
+rm a.kith.tmp-notes
+
 # An index is replaced as a whole, by a build over it, too.
 ok build b.npy -o a.kith -q
 ok verify a.kith

@@ -59,7 +59,8 @@ fails 2 "effort is a number from 0 to" search base.kith base.csv --param effort=
 fails 2 "no metric \"frob\"" build base.csv -o x.kith --metric frob
 fails 2 "--seed x: it must be a whole number" build base.csv -o x.kith --seed x
 fails 2 "--param p=3: p is the exponent of --metric lp" build base.csv -o x.kith -p p=3
-fails 2 "--spec Flat(p=3): p is the exponent of --metric lp" build base.csv -o x.kith --spec 'Flat(p=3)'
+fails 2 "--spec Flat(p=3): p is the exponent of --metric lp" build base.csv -o x.kith \
+    --spec 'Flat(p=3)'
 fails 2 "--param p=3: only p of --metric lp is one here" gt base.csv base.csv -o g.npy \
     -p p=3
 ok build base.csv -o p.kith --metric lp -p p=3 -q
