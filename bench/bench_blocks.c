@@ -78,6 +78,10 @@ enum { CHAINS = 12, TURNS = 100000 }; // chains for two units of latency 5, and 
 #    define FMA512(i) a##i = _mm512_fmadd_ps(x, x, a##i);
 #    define MADD256(i) a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(a##i, x));
 #    define MADD512(i) a##i = _mm512_add_epi32(a##i, _mm512_madd_epi16(a##i, x));
+#    define PAIRS256(i)                                                                            \
+        a##i = _mm256_add_epi32(a##i, _mm256_madd_epi16(_mm256_maddubs_epi16(a##i, x), x));
+#    define PAIRS512(i)                                                                            \
+        a##i = _mm512_add_epi32(a##i, _mm512_madd_epi16(_mm512_maddubs_epi16(a##i, x), x));
 #    define VNNI512(i) a##i = _mm512_dpbusd_epi32(a##i, x, x);
 #    define COUNT512(i) a##i = _mm512_popcnt_epi32(a##i);
 #    define BF16_512(i) a##i = _mm512_dpbf16_ps(a##i, (__m512bh)x, (__m512bh)x);
@@ -90,6 +94,8 @@ PEAK(fma256, "avx2,fma", __m256, _mm256_loadu_ps, ADD256F, FMA256)
 PEAK(fma512, "avx512f", __m512, _mm512_loadu_ps, ADD512F, FMA512)
 PEAK(madd256, "avx2", __m256i, LOAD256I, ADD256I, MADD256)
 PEAK(madd512, "avx512bw", __m512i, _mm512_loadu_si512, ADD512I, MADD512)
+PEAK(pairs256, "avx2", __m256i, LOAD256I, ADD256I, PAIRS256)
+PEAK(pairs512, "avx512bw", __m512i, _mm512_loadu_si512, ADD512I, PAIRS512)
 PEAK(vnni512, "avx512vnni", __m512i, _mm512_loadu_si512, ADD512I, VNNI512)
 PEAK(count512, "avx512vpopcntdq", __m512i, _mm512_loadu_si512, ADD512I, COUNT512)
 PEAK(bf16_512, "avx512bf16", __m512, _mm512_loadu_ps, ADD512F, BF16_512)
@@ -119,7 +125,7 @@ TILES(tiles_bf16, "amx-tile,amx-bf16", _tile_dpbf16ps)
 #endif
 
 /* Which operations a peak is the peak of. */
-enum { FLOATS = 1, BYTES = 2, BFLOATS = 4, BITS = 8 };
+enum { FLOATS = 1, BYTES = 2, BFLOATS = 4, BITS = 8, SHORT = 16 };
 
 static const struct peak {
     const char *isa, *name;
@@ -132,10 +138,12 @@ static const struct peak {
     {"avx2", "16-bit multiply-add, 256 bits", BYTES, 16.0 * CHAINS * TURNS, madd256},
     {"avx512", "f32 FMA, 512 bits", FLOATS | BFLOATS, 16.0 * CHAINS * TURNS, fma512},
     {"avx512", "16-bit multiply-add, 512 bits", BYTES, 32.0 * CHAINS * TURNS, madd512},
-    {"vnni", "vpdpbusd, 512 bits", BYTES, 64.0 * CHAINS * TURNS, vnni512},
+    {"avx2", "bytes in pairs, 256 bits", SHORT, 32.0 * CHAINS * TURNS, pairs256},
+    {"avx512", "bytes in pairs, 512 bits", SHORT, 64.0 * CHAINS * TURNS, pairs512},
+    {"vnni", "vpdpbusd, 512 bits", BYTES | SHORT, 64.0 * CHAINS * TURNS, vnni512},
     {"popcnt512", "vpopcntd, 512 bits", BITS, 512.0 * CHAINS * TURNS, count512},
     {"avx512bf16", "vdpbf16ps, 512 bits", BFLOATS, 32.0 * CHAINS * TURNS, bf16_512},
-    {"amx", "tdpbusd", BYTES, 4.0 * 16 * 16 * 64 * (TURNS / 10), tiles_u8},
+    {"amx", "tdpbusd", BYTES | SHORT, 4.0 * 16 * 16 * 64 * (TURNS / 10), tiles_u8},
     {"amx", "tdpbf16ps", BFLOATS, 4.0 * 16 * 16 * 32 * (TURNS / 10), tiles_bf16},
 #endif
     {"", "", 0, 0.0, NULL},
@@ -330,8 +338,10 @@ static double median(thing *t)
 /* Multiply-adds a second. */
 static double peak_of(const thing *t, const double *rate)
 {
+    const unsigned kind = t->op == KI_BLOCK_DOT_I7 ? SHORT : kind_of(t->op);
+
     for (size_t i = 0; peaks[i].run; i++)
-        if (!strcmp(peaks[i].isa, t->isa->name) && peaks[i].of & kind_of(t->op)) return rate[i];
+        if (!strcmp(peaks[i].isa, t->isa->name) && peaks[i].of & kind) return rate[i];
     return 0.0;
 }
 

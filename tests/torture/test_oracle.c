@@ -1,7 +1,8 @@
 /* Random operations against an oracle: an index and a plain array of rows go through the same adds,
  * updates, removals, labels, compactions, merges, saves and opens, and must give the same answers
  * to every kind of search. The oracle computes keys in double by the definitions in kith.h, on its
- * own. One index in ten begins with enough rows for a scan code. KITH_OPS sets the number of operations (100,000); a failure prints the seed. */
+ * own. One index in ten begins with enough rows for a scan code. KITH_OPS sets the number of
+ * operations (100,000); a failure prints the seed. */
 #include "support/harness.h"
 
 #include <kith.h>
