@@ -197,8 +197,8 @@ static void put_man(void)
         "kith builds an index from vectors, searches it and changes it. Results go to standard "
         "output, messages and progress to standard error; progress is drawn only on a terminal. "
         "Files are replaced atomically: the old one is there, whole, until the new one is; what a "
-        "killed kith leaves beside a file, NAME.tmp-…, the next save of the file removes. A verb that "
-        "changes an index locks it, others wait.\n\n"
+        "killed kith leaves beside a file, NAME.tmp-…, the next save of the file removes. A verb "
+        "that changes an index locks it, others wait.\n\n"
         "Options and operands may be mixed; -- ends the options. --name value and --name=value "
         "are the same.");
     fputs("\n.SH VERBS\n", stdout);
