@@ -43,10 +43,9 @@ static void overview(FILE *to)
           to);
     for (size_t i = 0; command_at(i) != NULL; i++)
         fprintf(to, "  %-8s  %s\n", command_at(i)->name, command_at(i)->about);
-    fputs("\nkith help VERB tells more, kith help csv about CSV files; kith build base.npy -o "
-          "base.kith, then kith search "
-          "base.kith\n"
-          "queries.npy -k 10 is a beginning. Exit codes: 0, 1 for an error, 2 for wrong usage.\n",
+    fputs("\nkith help VERB tells more, kith help csv tells of CSV files; kith build base.npy -o\n"
+          "base.kith, then kith search base.kith queries.npy -k 10 is a beginning. Exit codes: 0,\n"
+          "1 for an error, 2 for wrong usage.\n",
           to);
 }
 
