@@ -122,39 +122,33 @@ static int64_t kth_id(const ki_top *t, const ki_scored *s, size_t n, size_t k)
     return select_id(id, id + n, n, k);
 }
 
-static void insertion_sort(const ki_view *v, ki_scored *s, size_t n)
+/* Two sorted runs to one, without a branch that depends on data but for equal keys. */
+static void merge(const ki_view *v, const ki_scored *a, const ki_scored *a_end, const ki_scored *b,
+                  const ki_scored *b_end, ki_scored *to)
 {
-    for (size_t i = 1; i < n; i++) {
-        const ki_scored x = s[i];
-        size_t at = i;
-
-        for (; at > 0 && before(v, &x, &s[at - 1]); at--) s[at] = s[at - 1];
-        s[at] = x;
+    while (a < a_end && b < b_end) {
+        const size_t from_b = KI_UNLIKELY(b->lo == a->lo) ? before(v, b, a) : b->lo < a->lo;
+        const ki_scored *const both[2] = {a, b};
+        *to++ = *both[from_b];
+        a += 1 - from_b;
+        b += from_b;
     }
+    for (; a < a_end; a++) *to++ = *a;
+    for (; b < b_end; b++) *to++ = *b;
 }
 
-/* Short runs, then merged twice as long and twice as long again. */
+/* Runs of one, merged to runs twice as long and so on. */
 static void sort_by_key(ki_top *t)
 {
-    enum { RUN = 8 };
     ki_scored *from = t->item, *to = t->space->ptr;
 
-    for (size_t i = 0; i < t->n; i += RUN)
-        insertion_sort(t->v, from + i, t->n - i < RUN ? t->n - i : RUN);
-    for (size_t run = RUN; run < t->n; run *= 2) {
-        for (size_t first = 0; first < t->n; first += 2 * run) {
-            const size_t middle = t->n - first < run ? t->n : first + run;
-            const size_t end = t->n - first < 2 * run ? t->n : first + 2 * run;
-            size_t i = first, j = middle;
-
-            for (size_t at = first; at < end; at++) {
-                const bool right = i == middle || (j < end && before(t->v, &from[j], &from[i]));
-                to[at] = right ? from[j] : from[i];
-                i += !right;
-                j += right;
-            }
-        }
+    for (size_t run = 1; run < t->n; run *= 2) {
         ki_scored *const other = from;
+        for (size_t i = 0; i < t->n; i += 2 * run) {
+            const size_t middle = t->n - i < run ? t->n : i + run;
+            const size_t end = t->n - i < 2 * run ? t->n : i + 2 * run;
+            merge(t->v, from + i, from + middle, from + middle, from + end, to + i);
+        }
         from = to;
         to = other;
     }
@@ -229,7 +223,7 @@ static size_t bet_rank(double k, double share)
  * for one, which only makes a bet safer. */
 static size_t nearest_of_places(const ki_top *t, double *up)
 {
-    enum { PLACE_ROWS = 4096, PLACES = 1024 };
+    enum { PLACE_ROWS = 1024, PLACES = 1024 };
     uint64_t seen[PLACES / 64] = {0};
     uint16_t number[PLACES]; // of up, by place
     size_t n = 0;
