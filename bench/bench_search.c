@@ -188,7 +188,7 @@ static void stream(size_t bytes)
 {
     const size_t n = bytes / sizeof(uint64_t), len = (bytes + (1 << 21) - 1) >> 21 << 21;
     uint64_t *p = need(aligned_alloc(1 << 21, len));
-    volatile uint64_t sink = 0;
+    uint64_t sink = 0;
     double best = 0, took = 0;
 
     madvise(p, len, MADV_HUGEPAGE);
@@ -209,6 +209,7 @@ static void stream(size_t bytes)
         }
     }
     free(p);
+    if (sink == 0) exit(1); // what was read is used
     printf("%.9f %.0f\n", took, best);
 }
 

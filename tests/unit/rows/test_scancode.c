@@ -87,15 +87,16 @@ static void check_errors(const bench *b)
         const float *x = b->x + i * b->d;
         long double length = 0, sum = 0;
 
-        for (size_t j = 0; j < b->d; j++) length += (long double)x[j] * x[j];
+        for (size_t j = 0; j < b->d; j++) length += (long double)x[j] * (long double)x[j];
         length = b->metric == KITH_COSINE ? sqrtl(length) : 1;
         for (size_t j = 0; j < b->d; j++) {
-            const long double y = length > 0 ? x[j] / length : 0;
+            const long double y = length > 0 ? (long double)x[j] / length : 0;
             const long double yh = (long double)b->centre[j] +
                                    (long double)b->scale[i] * ((int)b->codes[i * b->d + j] - 128);
             sum += (y - yh) * (y - yh);
         }
-        if (!(sqrtl(sum) <= b->error[i])) complain(b, "an error is larger than claimed", 0, i);
+        if (!(sqrtl(sum) <= (long double)b->error[i]))
+            complain(b, "an error is larger than claimed", 0, i);
         if (!holds(b, i)) complain(b, "the check denies a code", 0, i);
     }
 }
