@@ -21,7 +21,10 @@ static kith_status upsert_all(job *j, kith_source *src, uint64_t *replaced)
     for (;;) {
         TRY(src->next(src->ctx, 65536, &b));
         if (b.rows.n == 0) break;
-        if (b.ids == NULL) TRY(wrong_usage("--replace needs ids: --ids or --id-column"));
+        if (b.ids == NULL) {
+            st = wrong_usage("--replace needs ids: --ids or --id-column");
+            goto out;
+        }
         for (size_t i = 0; i < b.rows.n; i++)
             *replaced += (uint64_t)kith_contains(j->index, b.ids[i]);
         TRY(kith_upsert(j->index, b.rows, b.ids, b.labels, &j->watch));

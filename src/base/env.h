@@ -27,7 +27,7 @@ typedef struct ki_sized {
     size_t first, whole;     /* bytes in the first release, and now */
 } ki_sized;
 #define KI_SIZE_UP_TO(type, member)                                                                \
-    (offsetof(type, member) + sizeof(((type *)NULL)->member))
+    (offsetof(type, member) + sizeof(((type *)NULL)->member)) // NOLINT(bugprone-sizeof-expression)
 /* BAD_ARG: smaller than in any release, or larger: a newer program may wish what is unknown
  * here. */
 kith_status ki_sized_check(const ki_sized *kind, const void *given);

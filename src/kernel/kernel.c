@@ -77,7 +77,9 @@ enum { LINE = 4 * KI_LANES, LINES_STEP = 16 };
 /* Lines of a half. */
 static size_t panel_lines(size_t row_bytes)
 {
-    return (row_bytes + 4 * LINES_STEP - 1) / (4 * LINES_STEP) * LINES_STEP;
+    const size_t lines = (row_bytes + 3) / 4, steps = (lines + LINES_STEP - 1) / LINES_STEP;
+
+    return steps * LINES_STEP;
 }
 
 size_t ki_panel_bytes(size_t row_bytes)

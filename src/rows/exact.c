@@ -281,7 +281,7 @@ static kith_status divide_rows(division *v)
     kith_status st = KITH_OK;
 
     for (size_t first = 0, n; first < v->s->nq; first += n) {
-        again lost;
+        again lost = {0};
         v->group = next_group(v, first);
         n = v->group.n;
         KI_TRY(divide_group(v, &lost));
@@ -318,7 +318,7 @@ static kith_status run_queries(void *arg, size_t i)
 
     for (size_t first; (first = atomic_fetch_add(&v->next, s->group)) < s->nq;) {
         ki_group g = next_group(v, first);
-        again lost;
+        again lost = {0};
         KI_TRY(run_group(p, s, &g));
         KI_TRY(begin_again(p, &lost));
         for (size_t j = 0; j < p->n; j++) KI_TRY(deliver(p, j, &lost, v->receive, v->ctx));
@@ -394,7 +394,7 @@ kith_status ki_exact_search(const ki_view *v, ki_env *env, const void *q, size_t
     s.unit_step = unit_step(s.units);
     s.group = group_limit(v, ask->k);
     d.threads = ki_thread_count(env, ask->threads, bytes / THREAD_BYTES * nq + 1);
-    if (nq >= 2 * PANEL * d.threads && s.group >= PANEL) {
+    if (nq / (2 * PANEL) >= d.threads && s.group >= PANEL) {
         const size_t share = round_up((nq + d.threads - 1) / d.threads, PANEL);
         if (share < s.group) s.group = share;
         KI_TRY(need_parts(scratch, d.threads));

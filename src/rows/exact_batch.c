@@ -77,7 +77,7 @@ static void lay_out(carver *c, ki_batch *b, const ki_view *v, size_t panels, siz
     const size_t rows = STRETCH_MOST;
     size_t most = 0, query = 0;
 
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         const size_t n = bytes_of(all[i], v, stretch_rows(all[i], v));
         if (n > most) most = n;
         if (all[i]->query_bytes(v) > query) query = all[i]->query_bytes(v);

@@ -57,7 +57,7 @@ static void sign_line(const unsigned char *restrict from, unsigned char *restric
  * read streams get half as much again out of it as one. */
 static void sign_codes(const unsigned char *from, size_t len, unsigned char *to)
 {
-    const size_t part = len / (LINE * STREAMS) * LINE;
+    const size_t part = len / LINE / STREAMS * LINE;
 
     for (size_t at = 0; at < part; at += LINE)
         for (size_t s = 0; s < STREAMS; s++) {

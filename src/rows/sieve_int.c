@@ -133,7 +133,7 @@ static kith_status take_bytes(ki_batch *b, ki_panel *panel, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         const ki_hit *h = &b->hits[i];
-        const int32_t *sums = &b->sums[2 * h->row];
+        const int32_t *sums = &b->sums[2 * (size_t)h->row];
         const double key =
             key_bytes(m, h->c.i + offset * sums[0], panel->lane[h->query].norm, sums[1]);
         ki_top *t = &p->top[panel->query[h->query]];
