@@ -24,6 +24,8 @@ static int run_level(char **argv, const char *level)
     if (child == 0) {
         setenv(mark, "1", 1);
         if (level) setenv("KITH_CPU", level, 1);
+        if (getenv("MESON_EXE_WRAPPER")) // qemu
+            execl("/bin/sh", "sh", "-c", "exec $MESON_EXE_WRAPPER \"$0\"", argv[0], (char *)NULL);
         execv(argv[0], argv);
         _exit(127);
     }
