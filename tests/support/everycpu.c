@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "kernel/kernel.h"
+#include "support/program.h"
 
 static const char mark[] = "KITH_TEST_LEVEL";
 
@@ -24,9 +25,7 @@ static int run_level(char **argv, const char *level)
     if (child == 0) {
         setenv(mark, "1", 1);
         if (level) setenv("KITH_CPU", level, 1);
-        if (getenv("MESON_EXE_WRAPPER")) // qemu
-            execl("/bin/sh", "sh", "-c", "exec $MESON_EXE_WRAPPER \"$0\"", argv[0], (char *)NULL);
-        execv(argv[0], argv);
+        exec_program(argv[0], NULL);
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) != child) return 1;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1 /* pthread_setattr_default_np */
 
 #include "support/jobs.h"
+#include "support/program.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -231,13 +232,15 @@ static int run_program(const char *name)
     return 2;
 }
 
+static const char *self;
+
 static bool run(size_t i)
 {
     const pid_t child = fork();
     int status = -1;
 
     if (child == 0) {
-        (void)execl("/proc/self/exe", "test_pool", programs[i].name, (char *)NULL);
+        exec_program(self, programs[i].name);
         _exit(3);
     }
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
@@ -262,6 +265,7 @@ int main(int argc, char **argv)
     };
 
     if (ki_env_init(&env, NULL) != KITH_OK) return 1;
+    self = argv[0];
     if (argc == 2) return run_program(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
