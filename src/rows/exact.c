@@ -179,7 +179,7 @@ static kith_status begin_again(ki_part *p, again *out)
     return KITH_OK;
 }
 
-/* The answer of the part's i-th query, if its bets are won. */
+/* The answer of the part's i-th query, if its bets are won. lost NULL: none were made. */
 static kith_status deliver(ki_part *p, size_t i, again *lost, ki_receive *receive, void *ctx)
 {
     kith_status st = KITH_OK;
@@ -188,7 +188,7 @@ static kith_status deliver(ki_part *p, size_t i, again *lost, ki_receive *receiv
     ki_found *found;
 
     ki_top_finish(t);
-    if (!ki_top_won(t)) {
+    if (lost && !ki_top_won(t)) {
         lost->query[lost->n] = (uint32_t)number;
         lost->tau[lost->n++] = t->n == t->k ? t->item[t->n - 1].lo : (double)INFINITY;
         return KITH_OK;
@@ -266,7 +266,7 @@ static kith_status divide_group(division *v, again *lost)
 
     atomic_store(&v->next, 0);
     KI_TRY(ki_parallel(v->s->env, v->threads, v->threads, run_rows, v));
-    if (!v->group.tau) KI_TRY(begin_again(part, lost));
+    if (lost) KI_TRY(begin_again(part, lost));
     for (size_t j = 0; j < part->n; j++) {
         for (size_t i = 1; i < v->threads; i++)
             KI_TRY(ki_top_merge(&part->top[j], &part[i].top[j]));
@@ -287,7 +287,7 @@ static kith_status divide_rows(division *v)
         KI_TRY(divide_group(v, &lost));
         if (lost.n == 0) continue;
         v->group = lost_group(v, &lost, n);
-        KI_TRY(divide_group(v, &lost));
+        KI_TRY(divide_group(v, NULL));
     }
 out:
     return st;
@@ -325,7 +325,7 @@ static kith_status run_queries(void *arg, size_t i)
         if (lost.n == 0) continue;
         g = lost_group(v, &lost, g.n);
         KI_TRY(run_group(p, s, &g));
-        for (size_t j = 0; j < p->n; j++) KI_TRY(deliver(p, j, &lost, v->receive, v->ctx));
+        for (size_t j = 0; j < p->n; j++) KI_TRY(deliver(p, j, NULL, v->receive, v->ctx));
     }
 out:
     return st;
@@ -394,7 +394,7 @@ kith_status ki_exact_search(const ki_view *v, ki_env *env, const void *q, size_t
     s.unit_step = unit_step(s.units);
     s.group = group_limit(v, ask->k);
     d.threads = ki_thread_count(env, ask->threads, bytes / THREAD_BYTES * nq + 1);
-    if (nq / (2 * PANEL) >= d.threads && s.group >= PANEL) {
+    if (nq / PANEL / 2 >= d.threads && s.group >= PANEL) {
         const size_t share = round_up((nq + d.threads - 1) / d.threads, PANEL);
         if (share < s.group) s.group = share;
         KI_TRY(need_parts(scratch, d.threads));

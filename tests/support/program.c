@@ -1,3 +1,4 @@
+/* Starting programs of this build (program.h). */
 #include "support/program.h"
 
 #include <stdlib.h>
