@@ -258,7 +258,7 @@ out:
     return st;
 }
 
-/* The group in hand by all parts, merged and delivered. */
+/* The group in hand by all parts, merged and delivered. lost: as in deliver. */
 static kith_status divide_group(division *v, again *lost)
 {
     kith_status st = KITH_OK;
