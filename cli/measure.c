@@ -44,21 +44,27 @@ double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *d
             right += (size_t)holds(t->ids + i * t->k, wanted, ids[j]);
         } else { // NAN, a distance that is not known, is never right
             const float edge = t->dist[i * t->k + wanted - 1];
-            right += t->similar ? dist[j] >= edge : dist[j] <= edge;
+            const float rounding = 4 * FLT_EPSILON * fabsf(edge);
+            right += t->similar ? dist[j] >= edge - rounding : dist[j] <= edge + rounding;
         }
     }
     return right < wanted ? (double)right / (double)wanted : 1;
 }
 
+/* Where more answers are nearer than the j-th of the truth than the j before it, at least so many
+ * of the nearest are not in the truth. */
 size_t truth_strays(const truth *t, size_t i, const int64_t *ids, const float *dist)
 {
     const size_t wanted = count_true(t, i);
-    size_t strays = 0;
+    size_t strays = 0, nearer = 0;
 
-    for (size_t j = 0; t->dist != NULL && j < t->k && ids[j] != KITH_NO_ID; j++) {
+    for (size_t j = 0; t->dist != NULL && j <= wanted && j < t->k; j++) {
         const float is = j < wanted ? t->dist[i * t->k + j] : t->similar ? -INFINITY : INFINITY;
         const float margin = j < wanted ? 1e-4f * fabsf(is) + FLT_MIN : 0;
-        strays += (size_t)(t->similar ? dist[j] > is + margin : dist[j] < is - margin);
+        while (nearer < t->k && ids[nearer] != KITH_NO_ID &&
+               (t->similar ? dist[nearer] > is + margin : dist[nearer] < is - margin))
+            nearer++;
+        if (nearer > j + strays) strays = nearer - j;
     }
     return strays;
 }

@@ -22,10 +22,11 @@ typedef struct truth {
 } truth;
 void truth_free(truth *t);
 /* The share of true neighbours among the answers of query i. By distance every answer as near as
- * the last true neighbour is right, whichever of equally near rows it is. */
+ * the last true neighbour is right, whichever of equally near rows it is; distances that differ by
+ * a few roundings are equal. */
 double truth_recall(const truth *t, size_t i, const int64_t *ids, const float *dist);
-/* How many answers are nearer than the true neighbour of their rank, by more than the rounding of
- * whoever made the truth: 0, when the truth is of this metric and has these rows. */
+/* How many of the true neighbours of query i are, by its answers, not the nearest, by more than the
+ * rounding of whoever made the truth; answers best first. */
 size_t truth_strays(const truth *t, size_t i, const int64_t *ids, const float *dist);
 
 /* Marks: which rows are good answers to which query. */

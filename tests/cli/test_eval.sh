@@ -84,8 +84,7 @@ for line in open('out'):
     e = json.loads(line)
     assert e['recall'] is None and '''$text''' in e['error'], e"
 }
-no_recall 'that are nearer than those it has: it is not of these rows, or not of ip' \
-    ip.kith q.npy --gt gt.npy
+no_recall "is gt.npy of the index's rows and ids, and of ip?" ip.kith q.npy --gt gt.npy
 "$python" -c "
 import numpy as np
 np.save('shifted.npy', (np.load('gt.npy') + 1) % 600)
@@ -93,9 +92,9 @@ np.save('others.npy', np.load('gt.npy') + 5000)
 np.save('far.npy', np.load('base.npy') + np.float32(3))
 np.save('part.npy', np.load('base.npy')[:550])
 np.save('ids.npy', np.arange(600)[::-1] + 40)"
-no_recall 'shifted.npy lacks' base.kith q.npy --gt shifted.npy
-no_recall 'far.npy lacks' base.kith q.npy --exact far.npy
-no_recall 'part.npy lacks' base.kith q.npy --exact part.npy --effort 1,2
+no_recall 'true neighbours are not the nearest: is shifted.npy' base.kith q.npy --gt shifted.npy
+no_recall 'true neighbours are not the nearest: is far.npy' base.kith q.npy --exact far.npy
+no_recall 'true neighbours are not the nearest: is part.npy' base.kith q.npy --exact part.npy --effort 1,2
 fails 1 'none of the ids in others.npy is in the index' eval base.kith q.npy --gt others.npy
 run eval base.kith q.npy --exact far.npy
 [ "$code" = 1 ] && awk 'NR == 2 { exit !($2 == "-") }' out || bad "$last: exit $code: $(cat out)"
@@ -126,6 +125,33 @@ ok gt base.npy one.npy -k 3 -o one_gt.npy -q
 recall base.kith one.npy --gt one_gt.npy -k 3
 told '1.0000 distance'
 fails 1 'seven.npy has 1 component a query, the index 8' search base.kith seven.npy
+# Some true neighbours that are not the nearest: recall, and how many they are.
+"$python" -c "
+import numpy as np
+r = np.random.default_rng(3)
+g = np.load('gt.npy')
+g[3, 0] = 599 if 599 not in g[3] else 598
+np.save('one_wrong.npy', g)
+x = (r.normal(size=(2000, 64)) + 100).astype('f4'); y = x[:50] + np.float32(.01)
+np.save('offset.npy', x); np.save('offset_q.npy', y)
+d = (y * y).sum(1)[:, None] + (x * x).sum(1) - 2 * (y @ x.T)
+np.save('offset_gt.npy', np.argsort(d, 1)[:, :10])"
+recall base.kith q.npy --gt one_wrong.npy
+told '1.0000 distance'
+grep -q '^one_wrong.npy: 1 of 400 true neighbours are not the nearest' err ||
+    bad "$last said: $(cat err)"
+ok build offset.npy -o offset.kith -q
+recall offset.kith offset_q.npy --gt offset_gt.npy
+told '1.0000 distance'
+# The same rows normalised in float32: other roundings, nothing that the index lacks.
+ok build float.npy -o angle.kith --metric cosine -q
+"$python" -c "
+import numpy as np
+x = np.load('float.npy')
+np.save('unit.npy', x / np.linalg.norm(x, axis=1, keepdims=True))"
+recall angle.kith float_q.npy --exact unit.npy
+told '1.0000 distance'
+[ -s err ] && bad "$last said: $(cat err)"
 # An index of half the rows finds half the neighbours, more or less.
 "$python" -c "
 import numpy as np
