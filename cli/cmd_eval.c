@@ -35,7 +35,7 @@ typedef struct evaluation {
     int64_t *ids;         /* [n][k] */
     float *dist, *judged; /* of the ids; judged: NULL, or of their rows in --exact */
     double *us;           /* [n]: microseconds of each query */
-    size_t strays;        /* the most true neighbours that some setting's answers were nearer than */
+    size_t strays;        /* true neighbours that are not the nearest, as answers show */
     char wrong[200];      /* why recall cannot be told; "": it can */
     uint32_t efforts[EFFORTS];
     size_t settings;
@@ -535,9 +535,9 @@ const command cmd_eval = {
     "Recall is the share of the true K nearest rows that were found. It is told by distance "
     "where that is possible: an answer is right when it is as near as the last true neighbour, "
     "whichever of equally near rows the ground truth has; an index that stores rounded values is "
-    "compared by id, unless --exact gives the values. When answers show that some of what is called "
-    "true is not nearest, a note says how much; when it is more than 5 %, no recall is told, and "
-    "the exit code is 1.",
+    "compared by id, unless --exact gives the values. When answers show that some of what is "
+    "called true is not nearest, a note says how much; when it is more than 5 %, no recall is "
+    "told, and the exit code is 1.",
     "kith eval base.kith query.npy --gt gt.npy -k 10\n"
     "kith eval base.kith query.npy --exact base.npy --effort 20,50,100 --plot curve.svg\n",
     options,

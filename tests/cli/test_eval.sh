@@ -94,7 +94,8 @@ np.save('part.npy', np.load('base.npy')[:550])
 np.save('ids.npy', np.arange(600)[::-1] + 40)"
 no_recall 'true neighbours are not the nearest: is shifted.npy' base.kith q.npy --gt shifted.npy
 no_recall 'true neighbours are not the nearest: is far.npy' base.kith q.npy --exact far.npy
-no_recall 'true neighbours are not the nearest: is part.npy' base.kith q.npy --exact part.npy --effort 1,2
+no_recall 'true neighbours are not the nearest: is part.npy' \
+    base.kith q.npy --exact part.npy --effort 1,2
 fails 1 'none of the ids in others.npy is in the index' eval base.kith q.npy --gt others.npy
 run eval base.kith q.npy --exact far.npy
 [ "$code" = 1 ] && awk 'NR == 2 { exit !($2 == "-") }' out || bad "$last: exit $code: $(cat out)"
