@@ -54,7 +54,7 @@ static kith_status run(const arguments *a)
         TRY(wrong_usage("%s would be an index: kith build %s -o %s makes one", a->operand[1],
                         a->operand[0], a->operand[1]));
     if (given_verify(a) != 0)
-        TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY | KITH_OPEN_VERIFY));
+        TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
     TRY(input_open(a->operand[0], INPUT_FRESH, a, &j.host, &src));
     kept = (kith_source){sizeof kept, &k, src.dtype, src.d, src.n, next_kept, close_nothing};
     TRY(kith_source_save(&kept, dtype, a->operand[1], &j.host, &j.watch));

@@ -260,7 +260,8 @@ KITH_API kith_status kith_remove(kith_index *ix, const int64_t *ids, size_t n, s
 /* Rewrite the rows without the removed ones, in the order they have, and choose their storage anew
  * (f32 rows that are all integers 0…255 become u8, losslessly). Ids stay. */
 KITH_API kith_status kith_compact(kith_index *ix, const kith_watch *w);
-/* Add all rows of `from` (same dimension, metric and p) to `into`. EXISTS when both hold an id. */
+/* Add all rows of `from` (same dimension, metric and p) to `into`. EXISTS when both hold an id;
+ * CORRUPT when the file behind `from` is damaged: it is compared first. */
 KITH_API kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watch *w);
 /* Learn what the codec or navigator needs from x. OK when nothing is needed (Flat); rows that add
  * would refuse are refused here, too. */
@@ -449,7 +450,8 @@ typedef struct kith_source {
  * .fvecs .bvecs .ivecs, .fbin .u8bin .i8bin .ibin, or another kith index. host: for files and
  * memory; may be NULL. Call src->close(src->ctx) when done. */
 KITH_API kith_status kith_source_open(const char *path, const kith_host *host, kith_source *out);
-/* The live rows of an index, with ids and labels; ix outlives the source. */
+/* The live rows of an index, with ids and labels; ix outlives the source. CORRUPT when the file
+ * behind it is damaged: it is compared first, so that damage is never copied. */
 KITH_API kith_status kith_source_index(const kith_index *ix, kith_source *out);
 /* Add all rows of a source, with ids and labels where it has them. All or nothing, as kith_add. */
 KITH_API kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *w);

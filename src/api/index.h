@@ -52,6 +52,9 @@ extern const ki_param_table ki_metric_params, ki_search_params;
 kith_status ki_index_create(const kith_host *host, kith_index **out);
 void ki_index_share(const kith_index *ix);
 kith_status ki_index_writable(const kith_index *ix);
+/* Damage in the file behind an index must not get a fresh checksum: compare it before rows are
+ * copied. CORRUPT, CANCELLED. */
+kith_status ki_index_undamaged(const kith_index *ix, const kith_watch *w);
 /* What of ix is seen now; BAD_ARG when ix is NULL. leave gives it back; v may be NULL. */
 kith_status ki_index_look(const kith_index *ix, const ki_view **v);
 void ki_index_leave(const kith_index *ix, const ki_view *v);

@@ -61,6 +61,7 @@ kith_status kith_source_index(const kith_index *ix, kith_source *out)
     index_source *s = NULL;
 
     if (!ix || !out) KI_FAIL(KITH_BAD_ARG, "index and out may not be NULL");
+    KI_TRY(ki_index_undamaged(ix, NULL));
     s = ki_zeros(ki_unconst(&ix->env), 1, sizeof *s);
     KI_NEED(s);
     s->ix = ix;

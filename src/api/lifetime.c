@@ -201,8 +201,7 @@ out:
     return st;
 }
 
-/* Damage in the file behind the index must not get a fresh checksum: compare before copying. */
-static kith_status check_source(const kith_index *ix, const kith_watch *w)
+kith_status ki_index_undamaged(const kith_index *ix, const kith_watch *w)
 {
     ki_progress p;
 
@@ -218,7 +217,7 @@ kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *
     ki_progress p;
 
     if (!ix || !path) KI_FAIL(KITH_BAD_ARG, "index and path may not be NULL");
-    KI_TRY(check_source(ix, w));
+    KI_TRY(ki_index_undamaged(ix, w));
     s.view = ki_view_acquire(ix->rows);
     ki_progress_init(&p, w, "save", 0);
     /* The env is shared with const callers: its members are lent functions and an atomic count. */
@@ -236,7 +235,7 @@ kith_status kith_write(const kith_index *ix, int (*sink)(void *ctx, const void *
     ki_progress p;
 
     if (!ix || !sink) KI_FAIL(KITH_BAD_ARG, "index and sink may not be NULL");
-    KI_TRY(check_source(ix, NULL));
+    KI_TRY(ki_index_undamaged(ix, NULL));
     s.view = ki_view_acquire(ix->rows);
     ki_progress_init(&p, NULL, "write", 0);
     KI_TRY(ki_container_write(ki_unconst(&ix->env), sink, ctx, fill, &s, &p));
@@ -252,7 +251,7 @@ kith_status kith_verify(const kith_index *ix, const kith_watch *w)
     ki_progress p;
 
     KI_TRY(ki_index_look(ix, &v));
-    KI_TRY(check_source(ix, w));
+    KI_TRY(ki_index_undamaged(ix, w));
     ki_progress_init(&p, w, "check", v->n);
     KI_TRY(ki_view_check(v, ki_unconst(&ix->env), &p));
 out:

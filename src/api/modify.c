@@ -138,6 +138,7 @@ kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watc
     if (into->metric != from->metric)
         KI_FAIL(KITH_BAD_ARG, "an index for %s cannot be merged into one for %s",
                 kith_metric_name(from->metric), kith_metric_name(into->metric));
+    KI_TRY(ki_index_undamaged(from, w));
     v = ki_view_acquire(from->rows);
     ki_progress_init(&p, w, "merge", v->live);
     KI_TRY(ki_change_begin(into->rows, &c));

@@ -72,7 +72,6 @@ enum { KI_PANEL = 32, KI_LANES = 16 }; /* queries of a panel; of each of its hal
  *     !(a[row] * C - b[row] < thr[query])       (so a NaN is kept)
  * in float arithmetic rounded at most once an operation: C from int32 to float (exactly rounded),
  * times a, minus b. Callers widen thr by what that can lose. */
-enum { KI_SHORT = 64 };
 typedef enum ki_block_op {
     KI_BLOCK_DOT_U8,  /* int32 sum of u8 row x s8 query  */
     KI_BLOCK_DOT_I8,  /* int32 sum of i8 row x s8 query  */
@@ -88,6 +87,7 @@ typedef enum ki_block_op {
     KI_BLOCK_ANDS,    /* int32 bits in both              */
     KI_BLOCK_OPS
 } ki_block_op;
+enum { KI_SHORT = 64 }; /* the largest component of a query of DOT_I7, either sign */
 
 /* C is kept as its 32 bits: int32 or float, by the op. */
 typedef struct ki_hit {

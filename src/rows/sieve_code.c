@@ -1,7 +1,7 @@
-/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits (7 where
- * kernels are much faster with those), a row passes unless
- * it is out by the proof in scancode.c. The codes are made signed on the way into the cache, so
- * that the sum is <w,v> and queries need no correction by row.
+/* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits (7 where kernels are
+ * much faster with those), a row passes unless it is out by the proof in scancode.c. The codes are
+ * made signed on the way into the cache, so that the sum is <w,v> and queries need no correction by
+ * row.
  *
  * With M = t s C a row is out when (L2) (1-16u) h - M > edge, that is s C - (1-16u) h/t < -edge/t:
  * the queries of a panel share t. IP and COSINE have no h; each query has a t of its own.

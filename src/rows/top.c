@@ -105,6 +105,7 @@ static inline void swap(ki_scored *a, ki_scored *b)
 SELECT(select_key, double)
 SELECT(select_id, int64_t)
 
+_Static_assert(sizeof(ki_scored) >= 2 * sizeof(double), "space holds two numbers an item");
 /* The k-th smallest upper end. */
 static double kth_up(const ki_top *t, size_t k)
 {

@@ -41,15 +41,15 @@ typedef struct ki_top {
     ki_env *env;
     const ki_view *v;
     const ki_ask *ask;
-    const void *q;   /* canonical query */
-    int64_t exclude; /* KITH_NO_ID: none */
-    void *work;      /* of ki_score_bytes, for keys */
-    ki_buffer *space; /* as large as item, for sorting; all collectors of a thread share one */
-    size_t k;        /* SIZE_MAX: all within tau */
+    const void *q;    /* canonical query */
+    int64_t exclude;  /* KITH_NO_ID: none */
+    void *work;       /* of ki_score_bytes, for keys */
+    ki_buffer *space; /* as large as item, to sort in; all of a thread share one */
+    size_t k;         /* SIZE_MAX: all within tau */
     double tau;
     int64_t worst_id;
     bool tied;
-    double bet;          /* INFINITY: none */
+    double bet;      /* INFINITY: none */
     ki_scored *item; /* [room] */
     size_t n, room, cap; /* room grows to cap; a full collector is cut down */
 } ki_top;

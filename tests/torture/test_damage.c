@@ -1,5 +1,5 @@
-/* Damage in the file behind an index is found when it is saved, however it was opened: it never
- * gets a fresh checksum, and the file that was to be replaced stays. */
+/* Damage in the file behind an index is found when it is saved, and when its rows go into another,
+ * however it was opened: it never gets a fresh checksum, and what was to be changed stays. */
 #define _DEFAULT_SOURCE 1 /* POSIX beside C17 */
 
 #include "support/folder.h"
@@ -43,6 +43,19 @@ static void flip_in_the_middle(const char *path)
     free(bytes);
 }
 
+static void not_taken_over(const kith_index *damaged, const char *path)
+{
+    kith_index *into;
+    kith_source rows_of;
+
+    must(kith_create("Flat", D, KITH_L2, NULL, &into));
+    refused(kith_merge(into, damaged, NULL), KITH_CORRUPT, "is damaged");
+    refused(kith_source_index(damaged, &rows_of), KITH_CORRUPT, "is damaged");
+    refused(kith_source_open(path, NULL, &rows_of), KITH_CORRUPT, "is damaged");
+    assert_int_equal(kith_count(into), 0);
+    kith_free(into);
+}
+
 static void is_never_copied(void **state)
 {
     const char *path = in_folder("a.kith"), *other = in_folder("b.kith");
@@ -63,6 +76,7 @@ static void is_never_copied(void **state)
             refused(kith_save(ix, path, NULL), KITH_CORRUPT, "section ");
             refused(kith_write(ix, discard, &written), KITH_CORRUPT, "block ");
             refused(kith_verify(ix, NULL), KITH_CORRUPT, "is damaged");
+            not_taken_over(ix, path);
             kith_free(ix);
             must(kith_open(other, KITH_OPEN_VERIFY, NULL, &ix));
             kith_free(ix);
