@@ -146,6 +146,7 @@ KI_INLINE void block_fill(ki_kernels *k)
     k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
     k->code_op = KI_BLOCK_DOT_I8;
     k->block[KI_BLOCK_DOT_F32] = block_dot_f32;
+    k->float_op = KI_BLOCK_DOT_F32;
     k->block[KI_BLOCK_L2_F32] = block_l2_f32;
     k->block[KI_BLOCK_L1_F32] = block_l1_f32;
     k->block[KI_BLOCK_DOT_BF16] = block_dot_bf16;

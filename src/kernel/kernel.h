@@ -129,7 +129,8 @@ typedef struct ki_kernels {
     ki_scan *scan[KI_OPS][KI_TYPES];
     ki_gather *gather[KI_OPS][KI_TYPES];
     ki_block_fn *block[KI_BLOCK_OPS];
-    ki_block_op code_op; /* DOT_I8, or DOT_I7 where it is much faster: for scan codes */
+    ki_block_op code_op;  /* DOT_I8, or DOT_I7 where it is much faster: for scan codes */
+    ki_block_op float_op; /* DOT_F32, or DOT_BF16 where it is much faster: to sieve floats */
     void (*f32_from_f16)(const void *src, size_t n, float *out);
     void (*f32_from_bf16)(const void *src, size_t n, float *out);
     void (*f16_from_f32)(const void *src, size_t n, void *out);  /* nearest even; overflow = inf */

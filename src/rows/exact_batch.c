@@ -165,6 +165,7 @@ kith_status ki_batch_begin(ki_part *p)
     memset(p->batch, 0, sizeof *p->batch);
     p->batch->part = p;
     p->batch->betting = may_bet(p);
+    p->batch->halves = ki_kernels_get()->float_op == KI_BLOCK_DOT_BF16 && v->metric != KITH_L1;
     lay_out(&c, p->batch, v, panels, packed);
     fill_panels(p->batch);
     return KITH_OK;
@@ -306,15 +307,20 @@ static kith_status pass_all(ki_batch *b, const ki_sieve *sieve, ki_panel *panel,
 {
     kith_status st = KITH_OK;
     uint64_t *seen = &b->seen[kind];
+    size_t queries = 0;
 
     b->stretch = s;
     sieve->rows(b, s);
+    for (size_t i = 0; i < n; i++) queries += panel[i].nq;
     for (size_t first = 0, end; first < s->n; first = end) {
         const uint64_t step = *seen < FIRST_ROWS ? FIRST_ROWS : *seen;
         end = s->n - first < step ? s->n : first + (size_t)step;
         for (size_t i = 0; i < n; i++) KI_TRY(pass(b, sieve, &panel[i], first, end));
         *seen += end - first;
         bet(b, panel, n, kind);
+        if (!sieve->turn || !sieve->turn(b, (uint64_t)(end - first) * queries)) continue;
+        for (size_t i = 0; i < n; i++) sieve->pack(b, &panel[i], s->codes);
+        sieve->rows(b, s);
     }
 out:
     return st;

@@ -3,7 +3,7 @@
  * what becomes of those that pass. exact_batch.c drives; each sieve is one file:
  *   sieve_int.c    rows of bytes with integer queries, and bits: sums are exact, so hits are keys
  *   sieve_code.c   f32 rows by their scan code: hits are looked at again in f32
- *   sieve_float.c  f32 rows, or rows widened to f32: hits are looked at again, one by one
+ *   sieve_float.c  rows as f32, or rounded to bf16: hits are looked at again, one by one
  */
 #ifndef KI_SIEVE_H
 #define KI_SIEVE_H
@@ -17,7 +17,8 @@ enum { KI_HITS = 4 * KI_HITS_MIN };
 /* What a sieve knows of a query. */
 typedef struct ki_lane {
     double tau;          /* that thr was computed for */
-    double norm;         /* |q|, or its square: the sieve's affair */
+    double norm;         /* of what is packed: |q|, or its square: the sieve's affair */
+    double error;        /* sieve_float: |q - what is packed of it| */
     ki_scan_terms terms; /* of scan codes */
 } ki_lane;
 
@@ -61,6 +62,9 @@ typedef struct ki_sieve {
     ki_block_op (*op)(const ki_batch *b, const ki_panel *panel);
     /* n hits of b->hits: to their queries' collectors. */
     kith_status (*take)(ki_batch *b, ki_panel *panel, size_t n);
+    /* After each step, of so many pairs: true when panels and rows have to be made ready anew.
+     * NULL: never. */
+    bool (*turn)(ki_batch *b, uint64_t pairs);
 } ki_sieve;
 
 extern const ki_sieve ki_sieve_int, ki_sieve_bits, ki_sieve_code, ki_sieve_float;
@@ -74,6 +78,8 @@ struct ki_batch {
     uint64_t seen[2], bet_at[2]; /* rows that integer panels and the others met; at the last bet */
     bool betting;
     uint64_t kept;             /* hits that were good, of those scored */
+    bool halves;               /* sieve_float: bf16; of its pairs, hits that were not good: */
+    uint64_t pairs, vain;
     const ki_sieve *packed_by[2];
     const ki_scan_chunk *packed_for;
     ki_block job;

@@ -192,4 +192,5 @@ static kith_status take(ki_batch *b, ki_panel *panel, size_t n)
     return ki_batch_score(b, panel, kept);
 }
 
-const ki_sieve ki_sieve_code = {query_bytes, query_bytes, pack, rows, thresholds, op, take};
+const ki_sieve ki_sieve_code = {query_bytes, query_bytes, pack, rows, thresholds, op, take,
+                                NULL};

@@ -148,7 +148,7 @@ out:
 }
 
 const ki_sieve ki_sieve_int = {row_bytes, row_bytes, pack_bytes, rows_bytes, thresholds_bytes,
-                               op_bytes, take_bytes};
+                               op_bytes, take_bytes, NULL};
 
 /* ---- bits ------------------------------------------------------------------------------------ */
 
@@ -242,4 +242,4 @@ out:
 }
 
 const ki_sieve ki_sieve_bits = {row_bytes, row_bytes, pack_bits, rows_bits, thresholds_bits,
-                                op_bits, take_bits};
+                                op_bits, take_bits, NULL};

@@ -179,11 +179,11 @@ static void *need(size_t len)
 
 static void draw_shape(scene *s)
 {
-    static const size_t dims[] = {1,  2,  3,  4,  5,  7,  8,  9,  15,  16,  17,  31,  32,
+    static const size_t dims[] = {1,  2,  3,  4,  5,  7,  8,   9,   15,  16,  17,  31,  32,
                                   33, 48, 63, 64, 65, 96, 100, 127, 128, 129, 130, 257, 960};
-    static const size_t rows[] = {1,   2,   3,   15,  16,  17,  31,   32,   33,   63,   64,   65,
-                                  100, 255, 256, 257, 511, 513, 1000, 1023, 1024, 1025, 1500, 2047,
-                                  2048, 2049, 3000, 4096, 4500, 8200};
+    static const size_t rows[] = {1,    2,    3,    15,   16,   17,   31,   32,   33,   63,
+                                  64,   65,   100,  255,  256,  257,  511,  513,  1000, 1023,
+                                  1024, 1025, 1500, 2047, 2048, 2049, 3000, 4096, 4500, 8200};
 
     do {
         s->codec = ki_codec_at(draw(s, 12));
@@ -392,22 +392,67 @@ static void test_batch_sizes_and_threads(void **state)
     stage_close(&s);
 }
 
-/* Panels of queries whose products decide little (1e6 + noise) or all, with and without a scan
- * code. */
+/* Panels of queries whose products, of f32 or rounded to bf16, decide little (1e6 + noise) or all:
+ * rows of each type, with and without a scan code, and queries that are no integers. */
 static void test_panels_of_floats(void **state)
 {
+    static const char *const codecs[] = {"F32", "F16", "BF16", "U8", "I8"};
     static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE, KITH_L1};
+    const ki_ask ask = {.k = 10, .limit = (double)INFINITY, .threads = 1};
 
     (void)state;
-    for (size_t m = 0; m < 4; m++)
-        for (hard_kind kind = HARD_RANDOM; kind < HARD_KINDS; kind++)
-            for (size_t d = 7; d <= 107; d += 50) {
-                const ki_ask ask = {.k = 10, .limit = (double)INFINITY, .threads = 1};
-                stage s;
-                stage_open(&s, "F32", metrics[m], kind, d == 57 ? 1200 : 900, d, 20, NULL);
-                check(&s.store, s.scratch, s.q, 20, &ask, hard_name(kind));
-                stage_close(&s);
+    for (size_t c = 0; c < 5; c++)
+        for (size_t m = 0; m < 4; m++)
+            for (hard_kind kind = HARD_RANDOM; kind < HARD_KINDS; kind++)
+                for (size_t d = 7; d <= 107; d += 50) {
+                    const size_t n = c > 0 ? 500 : d == 57 ? 1200 : 900;
+                    stage s;
+                    stage_open(&s, codecs[c], metrics[m], kind, n, d, 20, NULL);
+                    hard_queries(kind, s.store.v->codec, metrics[m], 6, s.x, n, 20, d, false, s.q);
+                    check(&s.store, s.scratch, s.q, 20, &ask, hard_name(kind));
+                    if (kind == HARD_RANDOM) {
+                        int64_t gone[300];
+                        for (int64_t i = 0; i < 300; i++) gone[i] = i + i / 3;
+                        store_remove(&s.store, gone, 300);
+                        check(&s.store, s.scratch, s.q, 20, &ask, "most are removed");
+                    }
+                    stage_close(&s);
+                }
+}
+
+/* Queries and rows whose components all lie beside the middle between two bf16, on the side that
+ * moves them apart when they are rounded: the nearest rows, met when a tau
+ * is known already, lose as much as rounding can take. */
+static void test_roundings_that_agree(void **state)
+{
+    enum { N = 600, D = 64, NQ = 3 }; // 1/sqrt(D) is a bf16
+    static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+    static const char *const codecs[] = {"F32", "F16"};
+    const float middle = 1.0f + 0x1p-8f;
+    const ki_ask ask = {.k = 2, .limit = (double)INFINITY, .threads = 1};
+
+    (void)state;
+    for (size_t c = 0; c < 2; c++)
+        for (size_t m = 0; m < 3; m++) {
+            const float little = c == 0 ? 0x1p-16f : 0x1p-10f;
+            stage s = {.n = N, .nq = NQ, .d = D};
+            s.x = need(N * D * sizeof *s.x);
+            s.q = need(NQ * D * sizeof *s.q);
+            for (size_t i = 0; i < N * D; i++) {
+                const bool near = i / D > 400 && i / D < 410;
+                const float sign = m == 0 || i % 2 ? 1.0f : -1.0f;
+                s.x[i] = middle + sign * (near ? 1.0f : 3.0f) * little;
             }
+            for (size_t i = 0; i < NQ * D; i++) {
+                const float sign = m == 0 || i % 2 ? -1.0f : 1.0f;
+                s.q[i] = sign * middle - little;
+            }
+            store_open(&s.store, ki_codec_find(codecs[c]), D, metrics[m], 0, true, NULL);
+            store_add(&s.store, s.x, N, NULL);
+            must(ki_scratch_create(&s.store.env, &s.scratch));
+            check(&s.store, s.scratch, s.q, NQ, &ask, "roundings that agree");
+            stage_close(&s);
+        }
 }
 
 /* The nearest rows lie where samples are taken, and there are fewer of them than are wanted: all
@@ -634,6 +679,7 @@ static int all_tests(void)
         cmocka_unit_test(test_many_chunks),
         cmocka_unit_test(test_batch_sizes_and_threads),
         cmocka_unit_test(test_panels_of_floats),
+        cmocka_unit_test(test_roundings_that_agree),
         cmocka_unit_test(test_bets_that_are_lost),
         cmocka_unit_test(test_bets_among_equals),
         cmocka_unit_test(test_pages),
