@@ -5,6 +5,7 @@
 #include "command.h"
 #include "hits.h"
 #include "output.h"
+#include "pipes.h"
 
 enum { BLOCK_BYTES = 64 << 20, BLOCK_ROWS = 4096 };
 
@@ -64,13 +65,13 @@ static kith_status read_filter(search *s, const arguments *a)
     size_t n = 0;
 
     if (file == NULL) return KITH_OK;
-    TRY(kith_ids_read(file, &s->j.host, &ids, &n));
+    TRY(ids_read(file, &s->j.host, &ids, &n));
     TRY(kith_filter_ids(ids, n, NULL, &listed));
     TRY(kith_filter_bind(s->j.index, listed, &s->filter));
     s->how.filter = s->filter;
 out:
     kith_filter_free(listed);
-    if (ids != NULL) kith_ids_free(ids, n, &s->j.host);
+    free(ids);
     return st;
 }
 

@@ -147,6 +147,19 @@ static kith_status check_input(const written *list, size_t n, const char *path, 
     return KITH_OK;
 }
 
+/* Standard input is there once. */
+static kith_status check_standard(const command *c, const arguments *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->operands; i++)
+        n += i + 1 != c->written && strcmp(a->operand[i], "-") == 0;
+    for (size_t i = 0; inputs[i] != NULL; i++)
+        n += given_text(a, inputs[i]) != NULL && strcmp(given_text(a, inputs[i]), "-") == 0;
+    if (n < 2) return KITH_OK;
+    return wrong_usage("%zu inputs are -, and standard input can be only one of them", n);
+}
+
 kith_status files_check(const command *c, const arguments *a)
 {
     written list[WRITTEN];
@@ -154,6 +167,7 @@ kith_status files_check(const command *c, const arguments *a)
     const char *path;
     size_t n = 0;
 
+    TRY(check_standard(c, a));
     TRY(list_outputs(c, a, list, &n));
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "output.h"
+#include "pipes.h"
 #include "read_csv.h"
 #include "read_hdf5.h"
 
@@ -41,10 +42,11 @@ const option bit_options[] = {
 };
 
 const option join_options[] = {
-    {"ids", "FILE", "ids of the rows: integers one a line, or an .npy", 0},
+    {"ids", "FILE", "ids of the rows: integers one a line, or an .npy; - is standard input", 0},
     {"labels", "FILE",
      "labels of the rows: one a line, an .npy of strings, or a CSV or TSV file with an id and a "
-     "label a line, in any order",
+     "label a line, in any order; what comes from a pipe is lines, unless an option says where "
+     "in CSV the labels are",
      0},
     {NULL, NULL, NULL, 0},
 };
@@ -92,19 +94,12 @@ static int begins_binary(const char *path)
            (memcmp(start, "\x93NUMPY", 6) == 0 || memcmp(start, "kith", 4) == 0);
 }
 
-static int is_pipe(const char *path)
-{
-    struct stat s;
-
-    return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
-}
-
 /* By its ending; and what comes from a pipe, as <(…), can only be text. */
 static int is_csv(const char *path)
 {
     static const char *const endings[] = {".csv", ".tsv", ".tab", ".dat", ".txt", NULL};
 
-    return strcmp(path, "-") == 0 || has_ending(path, endings) || is_pipe(path) ||
+    return has_ending(path, endings) || is_pipe(path) ||
            (strncmp(path, "/dev/", 5) == 0 && !begins_binary(path));
 }
 
@@ -258,6 +253,10 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
 
 /* ---- ids and labels from other files --------------------------------------------------------- */
 
+/* Options that only a table of labels has. */
+static const char *const of_labels[] = {"labels-id-column", "labels-column", "labels-delimiter",
+                                        "labels-no-header", NULL};
+
 typedef struct named {
     int64_t id;
     char *label; /* owned */
@@ -289,7 +288,7 @@ static void close_joined(void *ctx)
 
     if (j == NULL) return;
     if (j->inner.close != NULL) j->inner.close(j->inner.ctx);
-    if (j->ids != NULL) kith_ids_free(j->ids, j->n_ids, NULL);
+    free(j->ids);
     if (j->labels != NULL) kith_labels_free(j->labels, j->n_labels, NULL);
     for (size_t i = 0; i < j->n_table; i++) free(j->table[i].label);
     free(j->table);
@@ -454,65 +453,56 @@ out:
 /* One a line, in the order of the rows: Latin-1, or from a pipe; the library reads UTF-8 files. */
 static kith_status read_lines(joined *j, int latin1)
 {
-    FILE *file = fopen(j->labels_path, "rb");
     kith_status st = KITH_OK;
-    char *line = NULL, *wide = NULL;
-    size_t cap = 0, wide_cap = 0;
-    ssize_t len;
+    char *line, *wide = NULL;
+    size_t wide_cap = 0, n;
+    lines l;
 
-    if (file == NULL) FAIL(KITH_IO, "cannot open %s: %s", j->labels_path, strerror(errno));
-    while ((len = getline(&line, &cap, file)) >= 0) {
-        size_t n = (size_t)len, out = 0;
-        if (n > 0 && line[n - 1] == '\n') n--;
-        if (n > 0 && line[n - 1] == '\r') n--;
+    TRY(lines_open(j->labels_path, &l));
+    for (;;) {
+        TRY(lines_next(&l, &line, &n));
+        if (line == NULL) break;
         if (!array_grow(&wide, &wide_cap, 2 * n + 1, 1)) {
             st = KITH_NO_MEMORY;
             goto out;
         }
-        if (latin1) {
-            latin1_to_utf8(line, n, wide, &out);
-        } else {
+        if (latin1)
+            latin1_to_utf8(line, n, wide, &n);
+        else
             memcpy(wide, line, n);
-            out = n;
-        }
-        wide[out] = '\0';
-        if (strlen(wide) != out || !is_utf8(wide))
-            FAIL(KITH_BAD_ARG, "%s: line %zu is not UTF-8; is it --encoding latin1?",
-                 j->labels_path, j->n_table + 1);
-        if (out > KITH_MAX_LABEL)
-            FAIL(KITH_LIMIT, "%s: line %zu has %zu bytes; a label has up to %u", j->labels_path,
-                 j->n_table + 1, out, KITH_MAX_LABEL);
-        TRY(push_name(j, (int64_t)j->n_table, wide, out));
+        wide[n] = '\0';
+        if (strlen(wide) != n || !is_utf8(wide))
+            FAIL(KITH_BAD_ARG, "%s: line %zu is not UTF-8; is it --encoding latin1?", l.name, l.at);
+        if (n > KITH_MAX_LABEL)
+            FAIL(KITH_LIMIT, "%s: line %zu has %zu bytes; a label has up to %u", l.name, l.at, n,
+                 KITH_MAX_LABEL);
+        TRY(push_name(j, (int64_t)j->n_table, wide, n));
     }
-    if (ferror(file)) FAIL(KITH_IO, "cannot read %s: %s", j->labels_path, strerror(errno));
     j->by_row = 1;
 out:
-    if (file != NULL) fclose(file);
-    free(line);
+    lines_close(&l);
     free(wide);
     return st;
 }
 
+/* A table where the name or an option says so, else lines; a pipe is read as a file would be. */
 static kith_status read_labels(joined *j, const arguments *a, const kith_host *host)
 {
-    static const char *const plain[] = {".txt", NULL}, *const arrays[] = {".npy", NULL};
-    const int told = given_text(a, "labels-id-column") != NULL ||
-                     given_text(a, "labels-column") != NULL ||
-                     given_text(a, "labels-delimiter") != NULL;
+    static const char *const tables[] = {".csv", ".tsv", ".tab", ".dat", NULL};
+    static const char *const arrays[] = {".npy", NULL};
+    const int latin1 = csv_is_latin1(given_text(a, "encoding"));
+    const char *path = j->labels_path;
+    int table = has_ending(path, tables);
 
-    const int latin1 = csv_is_latin1(given_text(a, "encoding")), pipe = is_pipe(j->labels_path);
-
-    if (told || (is_csv(j->labels_path) && !pipe && !has_ending(j->labels_path, plain)))
-        return read_table(j, a);
-    if (pipe || (latin1 && !has_ending(j->labels_path, arrays))) return read_lines(j, latin1);
-    return kith_labels_read(j->labels_path, host, &j->labels, &j->n_labels);
+    for (size_t i = 0; of_labels[i] != NULL; i++) table = table || given_flag(a, of_labels[i]);
+    if (table) return read_table(j, a);
+    if (is_pipe(path) || (latin1 && !has_ending(path, arrays))) return read_lines(j, latin1);
+    return kith_labels_read(path, host, &j->labels, &j->n_labels);
 }
 
 kith_status input_open(const char *path, input_role role, const arguments *a, const kith_host *host,
                        kith_source *out)
 {
-    static const char *const of_labels[] = {"labels-id-column", "labels-column", "labels-delimiter",
-                                            "labels-no-header", NULL};
     kith_status st = KITH_OK;
     joined *j = NULL;
 
@@ -528,7 +518,7 @@ kith_status input_open(const char *path, input_role role, const arguments *a, co
     j->ids_path = given_text(a, "ids");
     j->labels_path = given_text(a, "labels");
     TRY(open_vectors(path, role, a, host, &j->inner));
-    if (j->ids_path != NULL) TRY(kith_ids_read(j->ids_path, host, &j->ids, &j->n_ids));
+    if (j->ids_path != NULL) TRY(ids_read(j->ids_path, host, &j->ids, &j->n_ids));
     if (j->labels_path != NULL) TRY(read_labels(j, a, host));
     *out = (kith_source){sizeof *out, j,           j->inner.dtype, j->inner.d,
                          j->inner.n,  next_joined, close_joined};

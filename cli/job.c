@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "files.h"
+#include "pipes.h"
 
 const option common_options[] = {
     {"threads", "N", "threads to use (default: as many as the process may run on)", 't'},
@@ -301,21 +302,6 @@ out:
     return st;
 }
 
-static kith_status ids_of_file(const job *j, const char *file, int64_t **out, size_t *n)
-{
-    kith_status st = KITH_OK;
-    int64_t *lent = NULL, *ids = NULL;
-
-    TRY(kith_ids_read(file, &j->host, &lent, n));
-    ids = array_new(*n, sizeof *ids);
-    NEED(ids);
-    if (*n > 0) memcpy(ids, lent, *n * sizeof *ids);
-    *out = ids;
-out:
-    if (lent != NULL) kith_ids_free(lent, *n, &j->host);
-    return st;
-}
-
 kith_status job_ids(job *j, const char *list, const char *label, const char *file, int64_t **ids,
                     size_t *n)
 {
@@ -323,5 +309,5 @@ kith_status job_ids(job *j, const char *list, const char *label, const char *fil
         return wrong_usage("which rows? Ids as 1,2,5, or --by-label, or --ids FILE: one of them");
     if (list != NULL) return parse_ids(list, ids, n);
     if (label != NULL) return ids_of_label(j, label, ids, n);
-    return ids_of_file(j, file, ids, n);
+    return ids_read(file, &j->host, ids, n);
 }

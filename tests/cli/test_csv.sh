@@ -147,6 +147,37 @@ built '0\t1 2\teins\n1\t3 4\tzwei' a.csv --labels pipe
 printf 'eins\nzwei\n' >labels.txt
 printf '%s\n' -5 9223372036854775807 >ids.txt
 built '-5\t1 2\teins\n9223372036854775807\t3 4\tzwei' a.csv --ids ids.txt --labels labels.txt
+# Pipes are read as files are: marks, ids, tables, standard input.
+printf '\357\273\277eins\r\nzwei' >pipe &
+built '0\t1 2\teins\n1\t3 4\tzwei' a.csv --labels pipe
+printf '1,eins\n0,zwei\n' >table.csv
+for from in table.csv pipe; do
+    [ "$from" = pipe ] && cat table.csv >pipe &
+    built '0\t1 2\tzwei\n1\t3 4\teins' a.csv --labels "$from" --labels-no-header
+    wait
+done
+mkfifo pipe.csv
+printf 'id,label\n1,eins\n0,zwei\n' >pipe.csv &
+built '0\t1 2\tzwei\n1\t3 4\teins' a.csv --labels pipe.csv
+built '0\t1 2\teins\n1\t3 4\tzwei' a.csv --labels - <labels.txt
+built '0\t1 2\tzwei\n1\t3 4\teins' a.csv --labels - --labels-no-header <table.csv
+printf '\357\273\277 7 \r\n\n\t-8' >pipe &
+built '7\t1 2\n-8\t3 4' a.csv --ids pipe
+built '5\t1 2\n6\t3 4' a.csv --ids - <<END
+5
+6
+END
+printf '6\n' >pipe &
+ok search x.kith a.csv -k 2 --filter-ids pipe --json
+check "assert [json.loads(line)['ids'] for line in open('out')] == [[6], [6]]"
+printf '5\n' >pipe &
+ok get x.kith --ids pipe
+printf '5\n6x\n' >pipe &
+fails 1 'pipe: line 2, "6x", is no 64-bit whole number' build a.csv -o x.kith --ids pipe
+run build a.csv -o x.kith --ids - <labels.txt
+grep -q 'standard input: line 1, "eins", is no' err || bad "$last: $(cat err)"
+fails 2 '2 inputs are -, and standard input can be only one' build - -o x.kith --labels -
+built '-5\t1 2\teins\n9223372036854775807\t3 4\tzwei' a.csv --ids ids.txt --labels labels.txt
 
 # Queries: their ids name them, and columns are chosen as in the base.
 printf 'q,x,y\n77,1,2\n78,3,4.5\n' >q.csv
