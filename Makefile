@@ -10,7 +10,8 @@ KITH = build/kith
 MESON = $(firstword $(wildcard /usr/bin/meson) meson)
 
 need = @tools/install-packages build $(if $(HDF5),hdf5)
-ready = @tools/configure build $(if $(HDF5),-Dhdf5=enabled) && ninja -C build --quiet
+ready = @tools/configure build $(if $(HDF5),-Dhdf5=enabled) && \
+    tools/quietly ninja -C build --quiet
 
 all: ## the library and the command, into build/ (HDF5=1: the command reads HDF5 too)
 	$(need)
@@ -59,6 +60,8 @@ install: ## header, libraries, command, man page (PREFIX=/usr/local DESTDIR=)
 	@$(MESON) install -C build --no-rebuild --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 	@sed '/^#/d' build/meson-logs/install-log.txt | while read -r file; do \
 	    [ -d "$$file" ] || echo "installed $$file"; done
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then /sbin/ldconfig; else \
+	    echo "before programs find libkith.so: run ldconfig as root, or set LD_LIBRARY_PATH"; fi
 .PHONY: install
 
 clean: ## forget everything built
