@@ -180,12 +180,12 @@ static bool set_stack(size_t size)
            pthread_setattr_default_np(&attr) == 0;
 }
 
-/* No address space holds a stack of 64 TiB: no thread can be made. */
+/* No address space holds a stack of 4 PiB: no thread can be made. */
 static bool work_without_threads(void)
 {
     atomic_size_t calls = 0;
 
-    return set_stack((size_t)1 << 46) &&
+    return set_stack((size_t)1 << 52) &&
            ki_parallel(&env, 8, 1000, count_calls, &calls) == KITH_OK &&
            atomic_load(&calls) == 1000 &&
            ki_parallel(&env, 8, 100, fail_from_ten_on, NULL) == KITH_CORRUPT &&
