@@ -48,7 +48,7 @@ static kith_status run(const arguments *a)
     TRY(input_open(a->operand[1], INPUT_MORE, a, &j.host, &src));
     st = given_flag(a, "replace") ? upsert_all(&j, &src, &replaced)
                                   : kith_add_source(j.index, &src, &j.watch);
-    TRY(fail_in(st, a->operand[1]));
+    TRY(input_failed(st, a->operand[1], a));
     TRY(job_save(&j, a->operand[0]));
     progress_end(&j.progress);
     now = kith_count(j.index);

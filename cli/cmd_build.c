@@ -77,7 +77,7 @@ static kith_status run(const arguments *a)
     came_as = src.dtype;
     TRY(kith_create(spec != NULL ? spec : "auto", src.d, metric, &j.host, &j.index));
     TRY(job_set_params(&j, a));
-    TRY(fail_in(kith_add_source(j.index, &src, &j.watch), a->operand[0]));
+    TRY(input_failed(kith_add_source(j.index, &src, &j.watch), a->operand[0], a));
     if (kith_count(j.index) == 0) FAIL(KITH_BAD_ARG, "%s has no rows", a->operand[0]);
     TRY(job_settle(&j));
     TRY(job_save(&j, path));
@@ -109,7 +109,8 @@ const command cmd_build = {
     "Labels may be joined by id from a second file, with --labels movies.csv --labels-id-column "
     "movieId --labels-column title.",
     "kith build base.npy -o base.kith\n"
-    "kith build items.csv -o items.kith --metric cosine --id-column item --vector-column features\n"
+    "kith build items.csv -o items.kith --metric cosine --id-column item \\\n"
+    "    --vector-column features\n"
     "kith build factors.dat -o m.kith --delimiter :: --no-header --id-column 1 \\\n"
     "    --labels movies.dat --labels-delimiter :: --labels-no-header \\\n"
     "    --labels-id-column 1 --labels-column 2 --encoding latin1\n",

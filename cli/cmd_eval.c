@@ -234,7 +234,7 @@ static kith_status time_searches(evaluation *e, measured *m)
 
     for (size_t i = 0; i < warm; i++) TRY(search_some(e, i, 1));
     begun = seconds();
-    if (e->j.host.threads > 1) {
+    if (e->j.host.threads != 1) {
         TRY(search_some(e, 0, n));
         spent = seconds() - begun;
         m->p50_us = m->p99_us = m->p999_us = (double)NAN;
@@ -486,7 +486,7 @@ static kith_status run(const arguments *a)
 
     NEED(e);
     TRY(job_begin(a, &e->j));
-    if (e->j.host.threads == 0) e->j.host.threads = 1;
+    if (given_text(a, "threads") == NULL) e->j.host.threads = 1;
     TRY(prepare(e, a));
     m = array_new(e->settings, sizeof *m);
     NEED(m);
@@ -527,7 +527,7 @@ out:
 
 const command cmd_eval = {
     "eval",
-    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv [-k K] [option]…",
+    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv\n[-k K] [option]…",
     "how good and how fast an index answers",
     "Searches all queries once for each effort and prints a line: recall, queries per second, "
     "the time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is "
@@ -539,7 +539,7 @@ const command cmd_eval = {
     "called true is not nearest, a note says how much; when it is more than 5 %, no recall is "
     "told, and the exit code is 1.",
     "kith eval base.kith query.npy --gt gt.npy -k 10\n"
-    "kith eval base.kith query.npy --exact base.npy --effort 20,50,100 --plot curve.svg\n",
+    "kith eval base.kith query.npy --exact base.npy --effort 20,50 --plot curve.svg\n",
     options,
     2,
     2,

@@ -67,7 +67,7 @@ out:
 
 const command cmd_update = {
     "update",
-    "INDEX ROWS --ids FILE|--id-column C [option]…  |  INDEX --id I --label TEXT",
+    "INDEX ROWS --ids FILE|--id-column C [option]… |\nINDEX --id I --label TEXT",
     "other vectors or labels for stored rows",
     "Replaces the vectors of stored rows, and their labels where the input has some, and saves "
     "the index over its own file: all rows or none. An id that is not stored is an error.",

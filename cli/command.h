@@ -17,7 +17,7 @@ typedef enum makes {
 
 typedef struct command {
     const char *name;
-    const char *usage;            /* "BASE -o INDEX [option]…" */
+    const char *usage;            /* "BASE -o INDEX [option]…", of lines */
     const char *about;            /* one line */
     const char *text;             /* paragraphs; blank lines between them */
     const char *examples;         /* command lines, one a line */

@@ -147,6 +147,26 @@ static kith_status check_input(const written *list, size_t n, const char *path, 
     return KITH_OK;
 }
 
+/* An index takes the place of nothing that is plainly none. */
+static kith_status check_replaced(const written *w)
+{
+    char start[4];
+    struct stat s;
+    FILE *file;
+    int other;
+
+    if (!w->index || stat(w->path, &s) != 0 || !S_ISREG(s.st_mode) || s.st_size == 0)
+        return KITH_OK;
+    file = fopen(w->path, "rb");
+    if (file == NULL) return KITH_OK; // saving says what is wrong
+    other = fread(start, 1, sizeof start, file) != sizeof start || memcmp(start, "kith", 4) != 0;
+    fclose(file);
+    if (!other) return KITH_OK;
+    return wrong_usage("%s %s is there and no index: it would be overwritten; remove it first, or "
+                       "give another name",
+                       w->what, w->path);
+}
+
 /* Standard input is there once. */
 static kith_status check_standard(const command *c, const arguments *a)
 {
@@ -178,6 +198,7 @@ kith_status files_check(const command *c, const arguments *a)
         if (i + 1 != c->written) TRY(check_input(list, n, a->operand[i], 1));
     for (size_t i = 0; inputs[i] != NULL; i++)
         if ((path = given_text(a, inputs[i])) != NULL) TRY(check_input(list, n, path, 0));
+    for (size_t i = 0; i < n; i++) TRY(check_replaced(&list[i]));
 out:
     for (size_t i = 0; i < n; i++) free(list[i].owned);
     return st;

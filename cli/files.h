@@ -6,7 +6,8 @@
 #include "command.h"
 
 /* Before a verb runs: every file it would write against every file it reads and against the others
- * it writes. -o of build, merge and compact may be the index they read. */
+ * it writes. -o of build, merge and compact may be the index they read; what is there and no index
+ * they do not replace. */
 kith_status files_check(const command *c, const arguments *a);
 
 /* Wait until no other kith changes the index in this file, and keep others waiting until

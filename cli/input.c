@@ -136,6 +136,28 @@ static kith_status open_hdf5(const char *file, const char *set, input_role role,
 #endif
 }
 
+static int is_read_as_csv(const char *path, const arguments *a)
+{
+    char file[4096];
+    const char *set;
+
+    return !is_hdf5(path, file, &set) && (is_csv(path) || given_text(a, "delimiter") != NULL);
+}
+
+kith_status input_failed(kith_status st, const char *path, const arguments *a)
+{
+    char why[400];
+
+    fail_in(st, path);
+    if (st != KITH_EXISTS || !is_read_as_csv(path, a) || given_text(a, "ids") != NULL ||
+        given_text(a, "id-column") != NULL)
+        return st;
+    snprintf(why, sizeof why, "%s", kith_last_error());
+    return fail(st, "%s; the column of the ids was guessed: --id-column names another, none does "
+                    "without",
+                why);
+}
+
 kith_status input_metric(const char *path, const char **out)
 {
     static char distance[32];
@@ -229,7 +251,7 @@ static kith_status open_vectors(const char *path, input_role role, const argumen
     char file[4096];
     const char *set;
     const int hdf5 = is_hdf5(path, file, &set);
-    const int csv = !hdf5 && (is_csv(path) || given_text(a, "delimiter") != NULL);
+    const int csv = is_read_as_csv(path, a);
     const char *delimiter = given_text(a, "delimiter");
     const csv_layout layout = {
         {delimiter, given_text(a, "encoding"), given_flag(a, "no-header"),

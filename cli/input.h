@@ -23,6 +23,10 @@ typedef enum input_role {
 kith_status input_open(const char *path, input_role role, const arguments *a, const kith_host *host,
                        kith_source *out);
 
+/* As fail_in, of rows that came from there: where ids clash, how to do without those of a column
+ * that nobody named. */
+kith_status input_failed(kith_status st, const char *path, const arguments *a);
+
 /* The metric that vectors of this file are compared by: l2, unless the file says (HDF5 does). */
 kith_status input_metric(const char *path, const char **out);
 

@@ -11,7 +11,7 @@
 #include "pipes.h"
 
 const option common_options[] = {
-    {"threads", "N", "threads to use (default: as many as the process may run on)", 't'},
+    {"threads", "N", "threads to use (default 0: as many as the process may run on)", 't'},
     {"quiet", NULL, "no messages and no progress on stderr, only errors", 'q'},
     {"help", NULL, "this help", 'h'},
     {NULL, NULL, NULL, 0},
@@ -28,7 +28,7 @@ kith_status job_begin(const arguments *a, job *j)
     progress_init(&j->progress);
     j->watch = progress_watch(&j->progress);
     j->begun = seconds();
-    st = given_count(a, "threads", 1, 4096, 0, &threads);
+    st = given_count(a, "threads", 0, 4096, 0, &threads);
     j->host.threads = (uint32_t)threads;
     return st;
 }
@@ -250,7 +250,7 @@ kith_status job_build_exact(job *j, const char *path, kith_metric metric, const 
     TRY(input_open(path, INPUT_FRESH, a, &j->host, &src));
     TRY(kith_create("Flat", src.d, metric, &j->host, &j->index));
     if (p != NULL) TRY(kith_set_param(j->index, "p", p));
-    TRY(fail_in(kith_add_source(j->index, &src, &j->watch), path));
+    TRY(input_failed(kith_add_source(j->index, &src, &j->watch), path, a));
     TRY(job_settle(j));
 out:
     if (src.close != NULL) src.close(src.ctx);

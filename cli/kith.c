@@ -120,11 +120,26 @@ static void csv_help(FILE *to)
     for (const option *o = label_options; o->name != NULL; o++) show_option(o, to);
 }
 
+/* The lines of a usage, one below another. */
+static void show_usage(const command *c, FILE *to)
+{
+    const int indent = (int)strlen("usage: kith ") + (int)strlen(c->name) + 1;
+
+    fprintf(to, "usage: kith %s ", c->name);
+    for (const char *at = c->usage; *at != '\0'; at++)
+        if (*at == '\n')
+            fprintf(to, "\n%*s", indent, "");
+        else
+            fputc(*at, to);
+    fputc('\n', to);
+}
+
 void command_help(const command *c, FILE *to)
 {
     int csv = 0;
 
-    fprintf(to, "usage: kith %s %s\n\n", c->name, c->usage);
+    show_usage(c, to);
+    fputc('\n', to);
     wrap(to, c->text, 0, 0);
     fputs("\noptions:\n", to);
     for (const option *const *table = c->options; *table != NULL; table++) {
@@ -157,7 +172,7 @@ static int end(kith_status st, const command *c)
     put_text(stderr, kith_last_error());
     fputc('\n', stderr);
     if (!was_wrong_usage()) return 1;
-    if (c != NULL) fprintf(stderr, "usage: kith %s %s\n", c->name, c->usage);
+    if (c != NULL) show_usage(c, stderr);
     return 2;
 }
 

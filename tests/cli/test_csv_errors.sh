@@ -117,6 +117,13 @@ refused 'record.csv: line 2: a quote opened in this record is not closed' record
 refused 'a record of more than 65536 columns' columns.csv
 refused 'deep.csv: line 2, column 1 (v): character' deep.csv
 
+# Who is given ids of a column that nobody named is told how to do without.
+printf 'id,x\n5,1\n5,2\n' >twice.csv
+refused 'id 5 is in row 0 and in row 1; the column of the ids was guessed: --id-column names' \
+    twice.csv
+ok build twice.csv -o twice.kith --id-column none -q
+run build twice.csv -o x.kith --id-column id
+grep -q guessed err && bad "$last: $(cat err)"
 # Ids and labels from other files must fit the rows.
 csv 'x,y\n1,2\n3,4\n'
 printf '1\n' >ids.txt

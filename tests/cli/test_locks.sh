@@ -85,6 +85,20 @@ refused '--plot a.kith is an input' eval a.kith part0.npy --exact base.npy --plo
 refused '-o a.kith is an input' get a.kith 9 -o a.kith
 "$KITH" build - -o labels.csv --no-header <labels.csv 2>err && bad "standard input overwritten"
 grep -q -- '-o labels.csv is the input -' err || bad "standard input as output: $(cat err)"
+# An index takes the place of an index or of an empty file, and of nothing else.
+cp base.npy precious.npy
+printf 'a\n' >short.txt
+for other in precious.npy short.txt; do
+    cp "$other" before
+    for made in "build base.npy" "compact a.kith" "merge a.kith a.kith"; do
+        # shellcheck disable=SC2086
+        fails 2 "-o $other is there and no index" $made -o "$other"
+    done
+    cmp -s "$other" before || bad "$other was overwritten"
+done
+: >empty.kith
+ok build base.npy -o empty.kith -q
+ok build base.npy -o empty.kith -q
 ln -s nowhere/x.kith dangling.kith
 fails 1 'dangling.kith is a symbolic link to nowhere/x.kith, which is not there' \
     build base.npy -o dangling.kith

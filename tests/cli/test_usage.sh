@@ -137,4 +137,20 @@ grep -Eq '^scan l2 +f32:[a-z0-9]+ f16:' out || bad "info --cpu: no kernels: $(ca
 grep -q '^scalar  *yes' out || bad "info --cpu: $(cat out)"
 ok info --cpu --json
 check "assert json.load(open('out'))['scalar'] == 1"
+
+# No line of help is wider than a terminal.
+ok docs man
+for verb in csv $(sed -n 's/^.SS kith //p' out); do
+    ok help "$verb"
+    check "
+for line in open('out', encoding='utf-8'):
+    assert len(line.rstrip('\\n')) <= 80, line"
+done
+fails 2 '                   INDEX --id I --label TEXT' update
+# 0 threads, as in kith_query: as many as there are; eval has one only when none are given.
+ok search base.kith base.csv --threads 0 -k 1
+ok eval base.kith base.csv --exact base.csv -k 1 --threads 0 --json
+check "assert json.load(open('out'))['p50_us'] is None"
+ok eval base.kith base.csv --exact base.csv -k 1 --json
+check "assert json.load(open('out'))['p50_us'] > 0"
 finish
