@@ -153,8 +153,9 @@ kith_status input_failed(kith_status st, const char *path, const arguments *a)
         given_text(a, "id-column") != NULL)
         return st;
     snprintf(why, sizeof why, "%s", kith_last_error());
-    return fail(st, "%s; the column of the ids was guessed: --id-column names another, none does "
-                    "without",
+    return fail(st,
+                "%s; the column of the ids was guessed: --id-column names another, none does "
+                "without",
                 why);
 }
 
