@@ -1,7 +1,7 @@
 /* Blocks of bytes with AVX512_VNNI: vpdpbusd adds four products of an unsigned by a signed byte to
  * each lane, exactly. Rows of u8 and queries of s8 are what it wants. Rows of i8 are copied with
- * 128 added to each component, a tile's worth at a time, while the sums of each query begin at -128
- * * (sum of its components); the padding of the panel is zero, so padding counts nothing.
+ * 128 added to each component, a tile's worth at a time, while the sums of each query begin at
+ * -128 * (sum of its components); the padding of the panel is zero, so padding counts nothing.
  */
 #include "kernel/isa/block_zmm.h"
 
