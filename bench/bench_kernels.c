@@ -25,7 +25,7 @@ enum { ROUNDS_MAX = 101, THINGS_MAX = 512, CACHED = 24 << 10, CACHED_TURNS = 200
 
 static const char *const op_names[KI_OPS] = {"L2",       "IP",    "DOT2",    "L1",      "LINF",
                                              "CANBERRA", "BRAY2", "MINMAX2", "HAMMING", "ANDOR2",
-                                             "DOT8"};
+                                             "DOT8",     "DOT4"};
 static const char *const type_names[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bits"};
 
 static uint8_t *buffer;
@@ -122,8 +122,9 @@ typedef struct thing {
 static thing things[THINGS_MAX];
 static size_t n_things;
 
-static size_t bytes_of(ki_type type)
+static size_t bytes_of(ki_op op, ki_type type)
 {
+    if (op == KI_DOT4) return ki_plane(dim);
     switch (type) {
     case KI_F32: return 4 * dim;
     case KI_F16:
@@ -138,7 +139,7 @@ static size_t bytes_of(ki_type type)
 
 static size_t rows_of(const thing *t)
 {
-    const size_t row = bytes_of(t->type);
+    const size_t row = bytes_of(t->op, t->type);
     return !t->cached ? rows : CACHED / row ? CACHED / row : 1;
 }
 
@@ -169,9 +170,12 @@ static void plan(const char *only)
 /* Rows in memory are another part of the buffer in each round, where they fill but a part. */
 static void run_once(thing *t, size_t round)
 {
-    const ki_query8 pair = {(const int8_t *)query, (const int8_t *)query + dim};
-    const void *q = t->op == KI_DOT8 ? (const void *)&pair : query;
-    const size_t n = rows_of(t), row = bytes_of(t->type);
+    const ki_query8 two = {(const int8_t *)query, (const int8_t *)query + dim};
+    const ki_query4 halves = {(const int8_t *)query, (const int8_t *)query + ki_plane(dim)};
+    const void *q = t->op == KI_DOT8   ? (const void *)&two
+                    : t->op == KI_DOT4 ? (const void *)&halves
+                                       : query;
+    const size_t n = rows_of(t), row = bytes_of(t->op, t->type);
     const uint8_t *at = buffer + (t->cached ? 0 : round % (len / (n * row)) * (n * row));
     double begin;
 
@@ -204,7 +208,7 @@ static double median(thing *t)
 /* ns a row. */
 static double floor_of(const thing *t, double bandwidth, const double *rate)
 {
-    if (!t->cached) return (double)bytes_of(t->type) / bandwidth * 1e9;
+    if (!t->cached) return (double)bytes_of(t->op, t->type) / bandwidth * 1e9;
     for (size_t i = 0; peaks[i].run; i++)
         if (!strcmp(peaks[i].isa, t->isa->name) && t->type != KI_BITS &&
             peaks[i].floats == (t->type <= KI_BF16))

@@ -27,9 +27,10 @@ typedef enum ki_type { KI_F32, KI_F16, KI_BF16, KI_I8, KI_U8, KI_BITS, KI_TYPES 
 
 /* Operations of scan and gather. The query is float[d] for rows of f32, f16, bf16; int8_t[d] for
  * i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT8 it
- * is a ki_query8 and the rows are u8 scan codes.
+ * is a ki_query8 and the rows are u8 scan codes, for DOT4 a ki_query4 and the rows are one of the
+ * two planes of scan codes.
  *
- * Results: float for rows of f32, f16, bf16; int32_t for i8, u8, bits and DOT8. TWO results a row
+ * Results: float for rows of f32, f16, bf16; int32_t for i8, u8, bits and DOTs. TWO results a row
  * (out[2*i], out[2*i+1]) where "two" is said. d <= KITH_MAX_DIM, so int32 sums never overflow.
  *
  * Float error bound, which callers rely on: each sum is over at most d products or differences in
@@ -48,6 +49,7 @@ typedef enum ki_op {
     KI_HAMMING,  /* bits that differ                   bits */
     KI_ANDOR2,   /* two: bits in both, bits in either  bits */
     KI_DOT8,     /* sum w*c of 16-bit query w and 8-bit scan codes c (u8)     u8 only */
+    KI_DOT4,     /* sum w*h of 8-bit query w and a plane of 4-bit halves h    u8 only */
     KI_OPS
 } ki_op;
 
@@ -57,6 +59,20 @@ typedef enum ki_op {
 typedef struct ki_query8 {
     const int8_t *hi, *lo; /* [d] each */
 } ki_query8;
+
+/* Planes: the high and the low four bits of bytes apart, half a byte a component. Byte j of a row's
+ * ki_plane(d) bytes holds component j in its low half and component j + ki_plane(d) in its high
+ * half, 0 where there is none. */
+static inline size_t ki_plane(size_t d)
+{
+    return (d + 1) / 2;
+}
+
+/* The query of KI_DOT4: the components that meet the low halves and those that meet the high ones,
+ * [ki_plane(d)] each; 0 where there is none. */
+typedef struct ki_query4 {
+    const int8_t *low, *high;
+} ki_query4;
 
 /* stride: bytes from row to row, >= the row's bytes. */
 typedef void ki_scan(const void *q, const void *rows, size_t stride, size_t n, size_t d, void *out);
@@ -144,6 +160,10 @@ typedef struct ki_kernels {
     /* Sum of components and of squares of each u8 or i8 row: out[2*i], out[2*i+1] (int32). */
     void (*sums_u8)(const void *rows, size_t stride, size_t n, size_t d, int32_t *out);
     void (*sums_i8)(const void *rows, size_t stride, size_t n, size_t d, int32_t *out);
+    /* The n rows of d bytes whose planes these are, side by side, with the bits of `flip` flipped
+     * in each byte. */
+    void (*join_planes)(const void *high, const void *low, size_t n, size_t d, uint8_t flip,
+                        void *out);
 } ki_kernels;
 
 /* The table in use, resolved at the first call (thread-safe); never changes afterwards. */

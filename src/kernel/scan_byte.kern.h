@@ -5,6 +5,8 @@
  *   w_square(a, t)     a + the squares of the unsigned bytes of t
  *   w_dot_uu, w_dot_ss(a, q, x)   a + products of unsigned, of signed bytes
  *   w_dot_us(a, u, s)             a + products of unsigned with signed bytes
+ *   w_dot_nibbles(a, x, lo, hi)   a + products of the low four bits of bytes with lo, and of their
+ *                                 high four with hi: signed bytes
  *   BIAS_UU BIAS_SS BIAS_US       a dot product may leave out BIAS times the sum of the
  *                                 query's bytes (of s in `us`), added here once a row; or 0
  */
@@ -68,6 +70,25 @@ TILE_INT2(dot2, i8, w_dot_ss, step_square_i8)
 TILE_INT1(l1, u8, step_l1_u8)
 TILE_INT1(l1, i8, step_l1_i8)
 TILE_INT2(dot8, u8, step_dot8, step_dot8)
+
+/* Not step(a, q, x): a plane's row meets two rows of the query, with one sum. */
+KI_INLINE void tile_dot4_u8(const query *k, const uint8_t *const *p, size_t len, uint8_t *out)
+{
+    size_t i = 0;
+    W a[TILE];
+
+    for (int r = 0; r < TILE; r++) a[r] = w_zero();
+    for (; i + BLEN <= len; i += BLEN) {
+        const B y = b_load(k->q + i), z = b_load(k->q2 + i);
+        for (int r = 0; r < TILE; r++) a[r] = w_dot_nibbles(a[r], b_load(p[r] + i), y, z);
+    }
+    if (i < len) {
+        const B y = b_part(k->q + i, len - i), z = b_part(k->q2 + i, len - i);
+        for (int r = 0; r < TILE; r++) a[r] = w_dot_nibbles(a[r], b_part(p[r] + i, len - i), y, z);
+    }
+    i_put1(out, w_sum4(a));
+}
+
 TILE_INT2(sums, u8, step_sum_u8, step_square_u8)
 TILE_INT2(sums, i8, step_sum_i8, step_square_i8)
 
@@ -103,6 +124,13 @@ KI_INLINE query query_dot8(const void *q, size_t d)
                    .bias2 = BIAS_US ? BIAS_US * signed_sum(w->lo, d) : 0};
 }
 
+KI_INLINE query query_dot4(const void *q, size_t d)
+{
+    const ki_query4 *w = q;
+    (void)d;
+    return (query){.q = (const uint8_t *)w->low, .q2 = (const uint8_t *)w->high};
+}
+
 KI_INLINE size_t bytes_of(size_t d)
 {
     return d;
@@ -117,6 +145,7 @@ SLOTS_INT(dot2, i8, 2, query_ss, bytes_of)
 SLOTS_INT(l1, u8, 1, plain_query, bytes_of)
 SLOTS_INT(l1, i8, 1, plain_query, bytes_of)
 SLOTS_INT(dot8, u8, 2, query_dot8, bytes_of)
+SLOTS_INT(dot4, u8, 1, query_dot4, ki_plane)
 
 /* Sums of a row need no query; the first row stands in for the one that the tile loads. */
 static void sums_u8(const void *rows, size_t stride, size_t n, size_t d, int32_t *out)
@@ -146,6 +175,7 @@ static void fill_bytes(ki_kernels *k)
     SET(L1, l1, U8, u8)
     SET(L1, l1, I8, i8)
     SET(DOT8, dot8, U8, u8)
+    SET(DOT4, dot4, U8, u8)
     k->sums_u8 = sums_u8;
     k->sums_i8 = sums_i8;
 }

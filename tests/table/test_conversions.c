@@ -282,12 +282,51 @@ static void finds_what_is_no_integer(void **state)
     each_isa(find_broken);
 }
 
+/* n rows of d components whose planes are random; which: the plane that ends at the page. */
+static void join_rows(const ki_kernels *k, const char *isa, size_t n, size_t d, int which)
+{
+    const size_t plane = ki_plane(d), len = n * plane;
+    uint8_t *place[2] = {source, source + ROOM - len}, *got = target + ROOM - n * d;
+    const uint8_t *high = place[which], *low = place[!which], flip = (uint8_t)(d % 3 << 7);
+
+    for (size_t i = 0; i < len; i++) {
+        place[0][i] = (uint8_t)(i * 151 + d);
+        place[1][i] = (uint8_t)(i * 89 + n);
+    }
+    memset(target + ROOM - n * d - 64, 0x5a, n * d + 64);
+    k->join_planes(high, low, n, d, flip, got);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < d; j++) {
+            const size_t at = i * plane + j % plane;
+            const unsigned up = j < plane ? high[at] & 15 : high[at] >> 4;
+            const unsigned down = j < plane ? low[at] & 15 : low[at] >> 4;
+            if (got[i * d + j] != ((up << 4 | down) ^ flip))
+                fail_msg("%s: n %zu, d %zu, row %zu, component %zu: %u", isa, n, d, i, j,
+                         got[i * d + j]);
+        }
+    for (size_t i = 1; i <= 64; i++) assert_int_equal(*(got - i), 0x5a);
+}
+
+static void join_shapes(const ki_kernels *k, const char *isa)
+{
+    for (size_t d = 1; d <= 300; d++)
+        for (size_t n = 0; n <= 9; n++) join_rows(k, isa, n, d, (int)(n & 1));
+    for (size_t n = 10; n <= 70; n++) join_rows(k, isa, n, 128, (int)(n & 1));
+}
+
+static void joins_planes(void **state)
+{
+    (void)state;
+    each_isa(join_shapes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_half_widens),        cmocka_unit_test(rounding_at_every_midpoint),
         cmocka_unit_test(infinities_and_nans),      cmocka_unit_test(every_length_up_to_the_page),
         cmocka_unit_test(finds_what_is_not_finite), cmocka_unit_test(finds_what_is_no_integer),
+        cmocka_unit_test(joins_planes),
     };
     return cmocka_run_group_tests(tests, make_rooms, free_rooms);
 }

@@ -248,6 +248,34 @@ KI_INLINE B b_or(B q, B x)
     return _mm256_or_si256(q, x);
 }
 
+KI_INLINE B b_set(uint8_t x)
+{
+    return _mm256_set1_epi8((char)x);
+}
+
+KI_INLINE B b_shl4(B x)
+{
+    return _mm256_slli_epi16(x, 4);
+}
+
+KI_INLINE B b_shr4(B x)
+{
+    return _mm256_srli_epi16(x, 4);
+}
+
+KI_INLINE void b_put(uint8_t *p, B x)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, x);
+}
+
+KI_INLINE void b_put_part(uint8_t *p, B x, size_t n)
+{
+    uint8_t all[BLEN];
+
+    b_put(all, x);
+    memcpy(p, all, n);
+}
+
 KI_INLINE W w_zero(void)
 {
     return _mm256_setzero_si256();
@@ -290,6 +318,15 @@ KI_INLINE W w_dot_ss(W a, B q, B x)
 KI_INLINE W w_dot_us(W a, B u, B s)
 {
     return w_madd2(a, LO_U(u), LO_S(s), HI_U(u), HI_S(s));
+}
+
+/* Four products of 15 * 128 stay within 16 bits. */
+KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
+{
+    const B low = b_and(x, b_set(15)), high = b_and(b_shr4(x), b_set(15));
+    const __m256i pairs =
+        _mm256_add_epi16(_mm256_maddubs_epi16(low, lo), _mm256_maddubs_epi16(high, hi));
+    return _mm256_add_epi32(a, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };

@@ -240,6 +240,31 @@ KI_INLINE B b_or(B q, B x)
     return _mm512_or_si512(q, x);
 }
 
+KI_INLINE B b_set(uint8_t x)
+{
+    return _mm512_set1_epi8((char)x);
+}
+
+KI_INLINE B b_shl4(B x)
+{
+    return _mm512_slli_epi16(x, 4);
+}
+
+KI_INLINE B b_shr4(B x)
+{
+    return _mm512_srli_epi16(x, 4);
+}
+
+KI_INLINE void b_put(uint8_t *p, B x)
+{
+    _mm512_storeu_si512(p, x);
+}
+
+KI_INLINE void b_put_part(uint8_t *p, B x, size_t n)
+{
+    _mm512_mask_storeu_epi8(p, _cvtu64_mask64((UINT64_C(1) << n) - 1), x);
+}
+
 KI_INLINE W w_zero(void)
 {
     return _mm512_setzero_si512();

@@ -249,6 +249,34 @@ KI_INLINE B b_or(B q, B x)
     return vorrq_u8(q, x);
 }
 
+KI_INLINE B b_set(uint8_t x)
+{
+    return vdupq_n_u8(x);
+}
+
+KI_INLINE B b_shl4(B x)
+{
+    return vshlq_n_u8(x, 4);
+}
+
+KI_INLINE B b_shr4(B x)
+{
+    return vshrq_n_u8(x, 4);
+}
+
+KI_INLINE void b_put(uint8_t *p, B x)
+{
+    vst1q_u8(p, x);
+}
+
+KI_INLINE void b_put_part(uint8_t *p, B x, size_t n)
+{
+    uint8_t all[BLEN];
+
+    b_put(all, x);
+    memcpy(p, all, n);
+}
+
 KI_INLINE W w_zero(void)
 {
     return vdupq_n_u32(0);

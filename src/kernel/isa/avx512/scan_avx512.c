@@ -40,6 +40,15 @@ KI_INLINE W w_sum_s(W a, B x)
     return _mm512_add_epi32(a, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 }
 
+/* Four products of 15 * 128 stay within 16 bits. */
+KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
+{
+    const B low = b_and(x, b_set(15)), high = b_and(b_shr4(x), b_set(15));
+    const __m512i pairs =
+        _mm512_add_epi16(_mm512_maddubs_epi16(low, lo), _mm512_maddubs_epi16(high, hi));
+    return _mm512_add_epi32(a, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+
 enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
 
 /* Mula, Kurz, Lemire: Faster population counts using AVX2 instructions (2016), section 3.1. */

@@ -45,6 +45,17 @@ KI_INLINE W w_dot_us(W a, B u, B s)
     return vreinterpretq_u32_s32(vpadalq_s16(vpadalq_s16(vreinterpretq_s32_u32(a), lo), hi));
 }
 
+/* Four products of 15 * 128 stay within 16 bits. */
+KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
+{
+    const int8x16_t low = sign(b_and(x, b_set(15))), high = sign(b_shr4(x));
+    int16x8_t s = vmull_s8(vget_low_s8(low), vget_low_s8(sign(lo)));
+    s = vmlal_high_s8(s, low, sign(lo));
+    s = vmlal_s8(s, vget_low_s8(high), vget_low_s8(sign(hi)));
+    s = vmlal_high_s8(s, high, sign(hi));
+    return vreinterpretq_u32_s32(vpadalq_s16(vreinterpretq_s32_u32(a), s));
+}
+
 enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
 
 #include "kernel/scan_float.kern.h"

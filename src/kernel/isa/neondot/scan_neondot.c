@@ -19,6 +19,11 @@ KI_INLINE W w_dot_us(W a, B u, B s)
     return w_dot_ss(a, b_flip(u), s);
 }
 
+KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
+{
+    return w_dot_ss(w_dot_ss(a, b_and(x, b_set(15)), lo), b_shr4(x), hi);
+}
+
 enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 128 };
 
 KI_INLINE W w_sum_u(W a, B x)

@@ -170,6 +170,16 @@ static void pair_dot8_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out
 }
 SLOTS(dot8, u8, 2)
 
+static void pair_dot4_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out)
+{
+    const ki_query4 *w = q;
+    int32_t s = 0;
+
+    for (size_t i = 0; i < ki_plane(d); i++) s += w->low[i] * (x[i] & 15) + w->high[i] * (x[i] >> 4);
+    put_int(out, 0, s);
+}
+SLOTS(dot4, u8, 1)
+
 /* ---- conversions ----------------------------------------------------------------------------- */
 
 #define TO_FLOAT(type)                                                                             \
@@ -252,6 +262,20 @@ static size_t find_noninteger(const void *src, size_t n, float lo, float hi)
 SUMS(u8)
 SUMS(i8)
 
+static void join_planes(const void *high, const void *low, size_t n, size_t d, uint8_t flip,
+                        void *out)
+{
+    const size_t plane = ki_plane(d);
+    const uint8_t *h = high, *l = low;
+    uint8_t *o = out;
+
+    for (size_t i = 0; i < n; i++, h += plane, l += plane, o += d)
+        for (size_t j = 0; j < d; j++)
+            o[j] = (uint8_t)((j < plane ? (h[j] & 15) << 4 | (l[j] & 15)
+                                        : (h[j - plane] & 0xf0) | l[j - plane] >> 4) ^
+                             flip);
+}
+
 /* ---- slots ----------------------------------------------------------------------------------- */
 
 #define SET(OP, op, TYPE, type)                                                                    \
@@ -277,6 +301,7 @@ void ki_fill_scan_scalar(ki_kernels *k)
     SET(HAMMING, hamming, BITS, bits)
     SET(ANDOR2, andor2, BITS, bits)
     SET(DOT8, dot8, U8, u8)
+    SET(DOT4, dot4, U8, u8)
     k->f32_from_f16 = f32_from_f16;
     k->f32_from_bf16 = f32_from_bf16;
     k->f16_from_f32 = f16_from_f32;
@@ -287,4 +312,5 @@ void ki_fill_scan_scalar(ki_kernels *k)
     k->find_noninteger = find_noninteger;
     k->sums_u8 = sums_u8;
     k->sums_i8 = sums_i8;
+    k->join_planes = join_planes;
 }

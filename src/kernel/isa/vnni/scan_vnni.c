@@ -18,6 +18,12 @@ KI_INLINE W w_dot_ss(W a, B q, B x)
     return _mm512_dpbusd_epi32(a, b_flip(x), q); // (x + 128) * q
 }
 
+KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
+{
+    const B low = b_and(x, b_set(15)), high = b_and(b_shr4(x), b_set(15));
+    return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(a, low, lo), high, hi);
+}
+
 enum { BIAS_UU = 128, BIAS_SS = -128, BIAS_US = 0 };
 
 KI_INLINE W w_sum_s(W a, B x)
