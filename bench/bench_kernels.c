@@ -25,7 +25,7 @@ enum { ROUNDS_MAX = 101, THINGS_MAX = 512, CACHED = 24 << 10, CACHED_TURNS = 200
 
 static const char *const op_names[KI_OPS] = {"L2",       "IP",    "DOT2",    "L1",      "LINF",
                                              "CANBERRA", "BRAY2", "MINMAX2", "HAMMING", "ANDOR2",
-                                             "DOT8",     "DOT4"};
+                                             "DOT4"};
 static const char *const type_names[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bits"};
 
 static uint8_t *buffer;
@@ -170,11 +170,8 @@ static void plan(const char *only)
 /* Rows in memory are another part of the buffer in each round, where they fill but a part. */
 static void run_once(thing *t, size_t round)
 {
-    const ki_query8 two = {(const int8_t *)query, (const int8_t *)query + dim};
     const ki_query4 halves = {(const int8_t *)query, (const int8_t *)query + ki_plane(dim)};
-    const void *q = t->op == KI_DOT8   ? (const void *)&two
-                    : t->op == KI_DOT4 ? (const void *)&halves
-                                       : query;
+    const void *q = t->op == KI_DOT4 ? (const void *)&halves : query;
     const size_t n = rows_of(t), row = bytes_of(t->op, t->type);
     const uint8_t *at = buffer + (t->cached ? 0 : round % (len / (n * row)) * (n * row));
     double begin;

@@ -54,8 +54,8 @@ class Rows:
         self.codec, self.metric = CODECS[codec], METRICS[metric]
         self.adaptive, self.scan_wanted = bool(flags & ADAPTIVE), bool(flags & SCAN)
         self.own_ids = bool(flags & OWN_IDS)
-        check(len(head) == HEAD.size + 8 * self.scan_chunks, "ROWS", f"{len(head)} bytes")
-        self.scan_entries = [struct.unpack_from("<If", head, HEAD.size + 8 * c)
+        check(len(head) == HEAD.size + 12 * self.scan_chunks, "ROWS", f"{len(head)} bytes")
+        self.scan_entries = [struct.unpack_from("<IfI", head, HEAD.size + 12 * c)
                              for c in range(self.scan_chunks)]
 
     def read_removed(self):
@@ -117,32 +117,42 @@ class Rows:
 
     def read_scan(self):
         """The scan code of each chunk: rebuilt rows are within `error` of the rows."""
-        rows = sum(n for n, _ in self.scan_entries)
-        coded = sum(n > 0 for n, _ in self.scan_entries)
+        rows = sum(entry[0] for entry in self.scan_entries)
+        coded = sum(entry[0] > 0 for entry in self.scan_entries)
+        width = (self.d + 1) // 2
         centres = np.frombuffer(self.take("SCEN", 4 * self.d * coded), "<f4")
         terms = np.frombuffer(self.take("STRM", 12 * rows), "<f4")
-        codes = np.frombuffer(self.take("SCOD", self.d * rows), np.uint8)
-        for c, (n, error_max) in enumerate(self.scan_entries):
+        planes = np.frombuffer(self.take("SCOD", 2 * width * rows), np.uint8)
+        for c, (n, error_max, rest_max) in enumerate(self.scan_entries):
             full = min(CHUNK, self.n - c * CHUNK)
             check(n == (full if full >= SEED else 0), "ROWS", f"chunk {c}: {n} scan codes")
             if n == 0:
                 continue
             first = c * CHUNK
             scale, error, half_norm = terms[3 * first:3 * (first + n)].reshape(3, n)
-            code = codes[first * self.d:(first + n) * self.d].reshape(n, self.d)
-            self.check_scan(c, centres[c * self.d:(c + 1) * self.d], code, scale, error, half_norm,
-                            error_max)
+            high, low = planes[2 * width * first:2 * width * (first + n)].reshape(2, n, width)
+            high, low = self.halves(high), self.halves(low)
+            self.check_scan(c, centres[c * self.d:(c + 1) * self.d], 16 * high + low, scale, error,
+                            half_norm)
+            check(error.max() <= error_max, "ROWS", f"chunk {c}: its largest error")
+            check(((2 * low - 15) ** 2).sum(axis=1).max() == rest_max, "ROWS",
+                  f"chunk {c}: its largest rest")
 
-    def check_scan(self, chunk, centre, code, scale, error, half_norm, error_max):
+    def halves(self, plane):
+        """A plane's 4-bit halves by component."""
+        both = np.concatenate([plane & 15, plane >> 4], axis=1).astype(np.int64)
+        check((both[:, self.d:] == 0).all(), "SCOD", "halves behind the last component")
+        return both[:, :self.d]
+
+    def check_scan(self, chunk, centre, code, scale, error, half_norm):
         first = chunk * CHUNK
         rows = self.values[first:first + len(code)].astype(np.float64)
         if self.metric == "cosine":
             norm = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
             rows = np.divide(rows, norm, out=np.zeros_like(rows), where=norm > 0)
-        steps = scale[:, None].astype(np.float64) * (code.astype(np.int64) - 128)
+        steps = scale[:, None].astype(np.float64) * (code - 128)
         missed = np.sqrt(((rows - centre - steps) ** 2).sum(axis=1))
         check((missed <= error * (1 + 1e-9)).all(), "SCOD", f"chunk {chunk}: a code lies")
-        check(error.max() <= error_max, "ROWS", f"chunk {chunk}: its largest error")
         half = (steps * steps).sum(axis=1) / 2
         check(np.allclose(half_norm, half, rtol=1e-6, atol=1e-37), "STRM", f"chunk {chunk}")
 

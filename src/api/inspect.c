@@ -264,7 +264,7 @@ static void list_kernels(kith_each *each, void *ctx)
     static const char *const types[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bit"};
     static const char *const ops[KI_OPS] = {
         "l2",    "ip",      "dot2",    "l1",     "linf", "canberra",
-        "bray2", "minmax2", "hamming", "andor2", "dot8", "dot4"};
+        "bray2", "minmax2", "hamming", "andor2", "dot4"};
     static const struct {
         ki_block_op op;
         const char *name;

@@ -57,7 +57,7 @@ bool ki_rows_fit_u8_part(kith_rows x, size_t first, size_t n, size_t d);
 
 /* ---- scoring --------------------------------------------------------------------------------- */
 
-enum { KI_SCORE_ROWS = 2048 }; /* rows a call at most */
+enum { KI_SCORE_ROWS = 4096 }; /* rows a call at most */
 
 /* A row whose canonical key lies in lo … lo + wide; wide = 0: the key is lo. Nothing known is
  * -DBL_MAX … +inf. Neither member is ever NaN. */

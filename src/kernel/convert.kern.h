@@ -6,6 +6,8 @@
  *   v_set(float)
  *   v_nonfinite(v)           not 0 when a lane is NaN or infinite
  *   v_noninteger(v, lo, hi)  not 0 when a lane is no integer in lo…hi, or -0.0
+ *   v_of_halves(high, low, bias)   32 high + 2 low - bias of VLEN int32 each (low NULL: 0)
+ *   v_not_above(a, b)        bit i set when !(a > b) in lane i
  *   b_set(byte), b_and b_or b_xor(x, y)
  *   b_shl4(x), b_shr4(x)     bytes by four bits; what comes from a neighbour is undefined
  *   b_put(p, x), b_put_part(p, x, n)   BLEN bytes, the first n < BLEN of them
@@ -79,6 +81,46 @@ static size_t find_noninteger(const void *src, size_t n, float lo, float hi)
     return n;
 }
 
+/* ---- scan codes ------------------------------------------------------------------------------ */
+
+KI_INLINE uint32_t code_passes(const ki_code_test *t, const int32_t *high, const int32_t *low,
+                               const float *half_norm, const float *scale)
+{
+    const V whole = v_add(v_of_halves(high, low, t->bias), v_set(t->slack));
+    const V unit = v_mul(v_set(t->unit), v_load_f32((const uint8_t *)scale));
+    const V own = v_mul(v_set(t->k), v_load_f32((const uint8_t *)half_norm));
+    return v_not_above(v_sub(own, v_mul(unit, whole)), v_set(t->edge));
+}
+
+/* The last rows, copied: vectors would read behind them. */
+KI_INLINE uint32_t last_codes_pass(const ki_code_test *t, size_t from, size_t n)
+{
+    int32_t high[VLEN] = {0}, low[VLEN] = {0};
+    float half_norm[VLEN] = {0.0f}, scale[VLEN] = {0.0f};
+
+    memcpy(high, t->high + from, n * sizeof *high);
+    if (t->low) memcpy(low, t->low + from, n * sizeof *low);
+    memcpy(half_norm, t->half_norm + from, n * sizeof *half_norm);
+    memcpy(scale, t->scale + from, n * sizeof *scale);
+    return code_passes(t, high, low, half_norm, scale) & ((UINT32_C(1) << n) - 1);
+}
+
+static size_t code_test(const ki_code_test *t, size_t n, uint32_t *pos)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i += VLEN) {
+        uint32_t some;
+        if (n - i >= VLEN)
+            some = code_passes(t, t->high + i, t->low ? t->low + i : NULL, t->half_norm + i,
+                               t->scale + i);
+        else
+            some = last_codes_pass(t, i, n - i);
+        for (; some; some &= some - 1) pos[kept++] = (uint32_t)i + KI_CTZ64(some);
+    }
+    return kept;
+}
+
 /* ---- planes ---------------------------------------------------------------------------------- */
 
 /* Bytes whose high halves are the low halves of h, and those that are the high halves. */
@@ -148,5 +190,6 @@ static void fill_convert(ki_kernels *k)
     k->f32_from_i8 = f32_from_i8;
     k->find_nonfinite = find_nonfinite;
     k->find_noninteger = find_noninteger;
+    k->code_test = code_test;
     k->join_planes = join_planes;
 }

@@ -26,9 +26,8 @@
 typedef enum ki_type { KI_F32, KI_F16, KI_BF16, KI_I8, KI_U8, KI_BITS, KI_TYPES } ki_type;
 
 /* Operations of scan and gather. The query is float[d] for rows of f32, f16, bf16; int8_t[d] for
- * i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT8 it
- * is a ki_query8 and the rows are u8 scan codes, for DOT4 a ki_query4 and the rows are one of the
- * two planes of scan codes.
+ * i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT4 it
+ * is a ki_query4 and the rows are one of the two planes of u8 scan codes.
  *
  * Results: float for rows of f32, f16, bf16; int32_t for i8, u8, bits and DOTs. TWO results a row
  * (out[2*i], out[2*i+1]) where "two" is said. d <= KITH_MAX_DIM, so int32 sums never overflow.
@@ -48,17 +47,9 @@ typedef enum ki_op {
     KI_MINMAX2,  /* two: sum min(q,x), sum max(q,x)    f32 */
     KI_HAMMING,  /* bits that differ                   bits */
     KI_ANDOR2,   /* two: bits in both, bits in either  bits */
-    KI_DOT8,     /* sum w*c of 16-bit query w and 8-bit scan codes c (u8)     u8 only */
     KI_DOT4,     /* sum w*h of 8-bit query w and a plane of 4-bit halves h    u8 only */
     KI_OPS
 } ki_op;
-
-/* The query of KI_DOT8: a 16-bit integer vector split in two signed bytes, w = 128*hi + lo, lo in
- * -64…63, hi in -127…127. Result: hi . c and lo . c as two int32 a row (out[2*i], out[2*i+1]), so
- * that the caller combines them in a wider type. */
-typedef struct ki_query8 {
-    const int8_t *hi, *lo; /* [d] each */
-} ki_query8;
 
 /* Planes: the high and the low four bits of bytes apart, half a byte a component. Byte j of a row's
  * ki_plane(d) bytes holds component j in its low half and component j + ki_plane(d) in its high
@@ -141,11 +132,22 @@ void ki_pack_panel(const void *queries, size_t stride, size_t nq, size_t row_byt
 
 /* ---- conversions and checks ------------------------------------------------------------------ */
 
+/* A test of scan codes by the products of their halves (rows/scanfilter.c): row i passes when
+ *     !(k * half_norm - unit * scale * (I + slack) > edge),   I = 32 high + 2 low - bias,
+ * I in int32, the rest in float with any order of operations. */
+typedef struct ki_code_test {
+    const int32_t *high, *low;      /* [n] each; low NULL: 0 */
+    const float *half_norm, *scale; /* [n] each */
+    int32_t bias;
+    float slack, k, unit, edge;
+} ki_code_test;
+
 typedef struct ki_kernels {
     ki_scan *scan[KI_OPS][KI_TYPES];
     ki_gather *gather[KI_OPS][KI_TYPES];
     ki_block_fn *block[KI_BLOCK_OPS];
     ki_block_op code_op;  /* DOT_I8, or DOT_I7 where it is much faster: for scan codes */
+    size_t code_least;    /* queries from which a panel beats DOT4 for each of them */
     ki_block_op float_op; /* DOT_F32, or DOT_BF16 where it is much faster: to sieve floats */
     void (*f32_from_f16)(const void *src, size_t n, float *out);
     void (*f32_from_bf16)(const void *src, size_t n, float *out);
@@ -160,6 +162,8 @@ typedef struct ki_kernels {
     /* Sum of components and of squares of each u8 or i8 row: out[2*i], out[2*i+1] (int32). */
     void (*sums_u8)(const void *rows, size_t stride, size_t n, size_t d, int32_t *out);
     void (*sums_i8)(const void *rows, size_t stride, size_t n, size_t d, int32_t *out);
+    /* The numbers of the rows of 0…n-1 that pass, ascending, to pos [n]; returns how many. */
+    size_t (*code_test)(const ki_code_test *t, size_t n, uint32_t *pos);
     /* The n rows of d bytes whose planes these are, side by side, with the bits of `flip` flipped
      * in each byte. */
     void (*join_planes)(const void *high, const void *low, size_t n, size_t d, uint8_t flip,

@@ -19,11 +19,11 @@
 
 enum { TILE = 4, LINE = 64 };
 
-/* The query as a tile sees it: its components, a second row of components (DOT8) and what is added
- * to each result because it depends on the query alone. */
+/* The query as a tile sees it: its components, a second row of components (DOT4) and what is added
+ * to each first result because it depends on the query alone. */
 typedef struct query {
     const uint8_t *q, *q2;
-    int32_t bias, bias2;
+    int32_t bias;
 } query;
 
 /* Writes one or two 4-byte results of each of four rows of len components (or bytes). */

@@ -4,11 +4,10 @@
  *   w_sum_u, w_sum_s(a, x)   a + the bytes of x, unsigned or signed
  *   w_square(a, t)     a + the squares of the unsigned bytes of t
  *   w_dot_uu, w_dot_ss(a, q, x)   a + products of unsigned, of signed bytes
- *   w_dot_us(a, u, s)             a + products of unsigned with signed bytes
  *   w_dot_nibbles(a, x, lo, hi)   a + products of the low four bits of bytes with lo, and of their
  *                                 high four with hi: signed bytes
- *   BIAS_UU BIAS_SS BIAS_US       a dot product may leave out BIAS times the sum of the
- *                                 query's bytes (of s in `us`), added here once a row; or 0
+ *   BIAS_UU BIAS_SS               a dot product may leave out BIAS times the sum of the
+ *                                 query's bytes, added here once a row; or 0
  */
 #include "kernel/scan_int.kern.h"
 
@@ -30,11 +29,6 @@ KI_INLINE W step_l1_u8(W a, B q, B x)
 KI_INLINE W step_l1_i8(W a, B q, B x)
 {
     return w_sum_u(a, b_absdiff(b_flip(q), b_flip(x)));
-}
-
-KI_INLINE W step_dot8(W a, B w, B x)
-{
-    return w_dot_us(a, x, w);
 }
 
 KI_INLINE W step_square_u8(W a, B q, B x)
@@ -69,7 +63,6 @@ TILE_INT2(dot2, u8, w_dot_uu, step_square_u8)
 TILE_INT2(dot2, i8, w_dot_ss, step_square_i8)
 TILE_INT1(l1, u8, step_l1_u8)
 TILE_INT1(l1, i8, step_l1_i8)
-TILE_INT2(dot8, u8, step_dot8, step_dot8)
 
 /* Not step(a, q, x): a plane's row meets two rows of the query, with one sum. */
 KI_INLINE void tile_dot4_u8(const query *k, const uint8_t *const *p, size_t len, uint8_t *out)
@@ -115,15 +108,6 @@ KI_INLINE query query_ss(const void *q, size_t d)
     return (query){.q = q, .q2 = q, .bias = BIAS_SS ? BIAS_SS * signed_sum(q, d) : 0};
 }
 
-KI_INLINE query query_dot8(const void *q, size_t d)
-{
-    const ki_query8 *w = q;
-    return (query){.q = (const uint8_t *)w->hi,
-                   .q2 = (const uint8_t *)w->lo,
-                   .bias = BIAS_US ? BIAS_US * signed_sum(w->hi, d) : 0,
-                   .bias2 = BIAS_US ? BIAS_US * signed_sum(w->lo, d) : 0};
-}
-
 KI_INLINE query query_dot4(const void *q, size_t d)
 {
     const ki_query4 *w = q;
@@ -144,7 +128,6 @@ SLOTS_INT(dot2, u8, 2, query_uu, bytes_of)
 SLOTS_INT(dot2, i8, 2, query_ss, bytes_of)
 SLOTS_INT(l1, u8, 1, plain_query, bytes_of)
 SLOTS_INT(l1, i8, 1, plain_query, bytes_of)
-SLOTS_INT(dot8, u8, 2, query_dot8, bytes_of)
 SLOTS_INT(dot4, u8, 1, query_dot4, ki_plane)
 
 /* Sums of a row need no query; the first row stands in for the one that the tile loads. */
@@ -174,7 +157,6 @@ static void fill_bytes(ki_kernels *k)
     SET(DOT2, dot2, I8, i8)
     SET(L1, l1, U8, u8)
     SET(L1, l1, I8, i8)
-    SET(DOT8, dot8, U8, u8)
     SET(DOT4, dot4, U8, u8)
     k->sums_u8 = sums_u8;
     k->sums_i8 = sums_i8;

@@ -52,7 +52,7 @@
                 b[r] = step2(b[r], z, x);                                                          \
             }                                                                                      \
         }                                                                                          \
-        i_put2(out, i_add(w_sum4(a), k->bias), i_add(w_sum4(b), k->bias2));                        \
+        i_put2(out, i_add(w_sum4(a), k->bias), w_sum4(b));                                         \
     }
 
 /* make(q, d): the tile's view of the query; len(d): bytes of a row. */

@@ -16,12 +16,17 @@
 enum {
     GROUP = 1024,                /* queries a pass over the rows serves at most */
     GROUP_BYTES = 64 << 20,      /* what the collectors of a group may take */
-    BATCH_LEAST = 2,             /* queries that make a panel */
+    BATCH_LEAST = 2,             /* queries that make a panel; of scan codes: code_least */
     UNIT_BYTES = 4 << 20,        /* rows are handed out in pieces of about this size */
     UNIT_LEAST = 256,            /* rows */
     THREAD_BYTES = 1 << 20,      /* a thread is worth starting for this much */
     PANEL = KI_PANEL
 };
+
+static size_t batch_least(const ki_view *v)
+{
+    return v->scan_chunks ? ki_kernels_get()->code_least : BATCH_LEAST;
+}
 
 /* owns: part and all of theirs. */
 struct ki_scratch {
@@ -138,7 +143,7 @@ static kith_status begin_group(ki_part *p, const ki_search *s, const ki_group *g
         if (g->tau && g->tau[i] < p->top[i].tau) p->top[i].tau = g->tau[i];
     }
     p->batch = NULL;
-    if (p->n >= BATCH_LEAST && ki_batch_serves(v)) KI_TRY(ki_batch_begin(p));
+    if (p->n >= batch_least(v) && ki_batch_serves(v)) KI_TRY(ki_batch_begin(p));
 out:
     return st;
 }

@@ -2,10 +2,10 @@
  * by smaller id, whatever the ISA, the batch size, the number of threads. Every fast path keeps
  * each row whose proven interval can reach the k-th key and recomputes those canonically.
  *
- * One query: kernel scans of the scan code, or of the rows themselves. Two or more: panels of
- * queries against superblocks of rows that stay in L2 (many x many, fused with the threshold),
- * falling back by panel to the direct kernels when bounds decide too little. Filters that pass few
- * rows: gathers. */
+ * One query: kernel scans of the scan code, or of the rows themselves. Two or more (of scan codes,
+ * which are cheap to scan, some more): panels of queries against superblocks of rows that stay in
+ * L2 (many x many, fused with the threshold), falling back by panel to the direct kernels when
+ * bounds decide too little. Filters that pass few rows: gathers. */
 #ifndef KI_EXACT_H
 #define KI_EXACT_H
 

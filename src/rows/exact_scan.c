@@ -86,7 +86,7 @@ out:
     return st;
 }
 
-/* A block that has codes: a quarter of the bytes tell which of its rows are worth reading. */
+/* A block that has codes: an eighth of the bytes or a quarter tell which rows are worth reading. */
 static kith_status scan_codes(ki_part *p, const ki_scan_chunk *c, const ki_run *block)
 {
     kith_status st = KITH_OK;
@@ -146,7 +146,7 @@ kith_status ki_scan_run(ki_part *p, const ki_run *run)
         const uint32_t local = run->first % KI_CHUNK + at;
         ki_run block = {run->rows + at * v->row_bytes, run->first + at, 0};
         const bool coded = c && local < c->n;
-        n = block_rows(p, coded ? v->d : v->row_bytes);
+        n = block_rows(p, coded ? ki_plane(v->d) : v->row_bytes);
         if (n > run->n - at) n = run->n - at;
         if (coded && c->n - local < n) n = c->n - local;
         block.n = n;

@@ -30,15 +30,16 @@ typedef struct ki_column ki_column;
 const void *ki_column_chunk(const ki_column *col, size_t c);
 
 /* The scan code of one chunk (scancode.c): 8-bit codes of the chunk's first `n` rows around a
- * centre, with a proven error a row. */
+ * centre, value = centre + scale * (code - 128) (COSINE: of y/|y|), with a proven error a row. */
 typedef struct ki_scan_chunk {
     const float *centre;    /* [d] */
-    const uint8_t *codes;   /* [n][d], value = centre + scale * (code - 128); COSINE: of y/|y| */
+    const uint8_t *high, *low; /* [n][ki_plane(d)] planes of the codes (kernel.h) */
     const float *scale;     /* [n] */
     const float *error;     /* [n] Euclidean length of what the code misses, rounded up */
     const float *half_norm; /* [n] half the squared length of scale * (code - 128), nearest float */
     uint32_t n;             /* rows of this chunk that have a code in this view: 0 = none */
-    float error_max;        /* over the n rows */
+    float error_max;        /* over the n rows, as is */
+    uint32_t rest_max;      /* the sum of the squares of 2 * (low half) - 15 */
 } ki_scan_chunk;
 
 typedef struct ki_view {

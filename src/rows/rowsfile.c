@@ -269,7 +269,7 @@ static kith_status read_entries(const opening *o, uint64_t *rows, uint64_t *code
         const uint32_t full = left < KI_CHUNK ? (uint32_t)left : KI_CHUNK, n = ki_le32(entry);
         const uint32_t error = ki_le32(entry + 4);
 
-        scan[c] = (ki_scan_chunk){.n = n};
+        scan[c] = (ki_scan_chunk){.n = n, .rest_max = ki_le32(entry + 8)};
         memcpy(&scan[c].error_max, &error, sizeof error);
         if (n != (full < KI_SCAN_SEED ? 0 : full))
             return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u of %u rows has %u scan codes", c,
@@ -288,7 +288,7 @@ static kith_status open_scan_chunk(const opening *o, size_t c, ki_span centres, 
 {
     struct ki_view_private *own = o->view->own;
     ki_scan_chunk *s = &own->scan[c];
-    const size_t d = o->view->d, start = c * KI_CHUNK;
+    const size_t d = o->view->d, plane = ki_plane(d), start = c * KI_CHUNK;
     const bool copy = !aligned(centres.ptr) || !aligned(terms.ptr);
     const uint8_t *term = terms.ptr + start * 3 * sizeof(float);
 
@@ -296,9 +296,10 @@ static kith_status open_scan_chunk(const opening *o, size_t c, ki_span centres, 
     s->scale = (const float *)(const void *)term;
     s->error = (const float *)(const void *)(term + s->n * sizeof(float));
     s->half_norm = (const float *)(const void *)(term + 2 * sizeof(float) * s->n);
-    s->codes = codes.ptr + start * d;
+    s->high = codes.ptr + start * 2 * plane;
+    s->low = s->high + s->n * plane;
     if (copy) return ki_scan_chunk_create(o->env, s->n, d, s, s, &own->scans->chunk[c]);
-    return ki_chunk_borrow(o->env, s->codes, s->n, s->n * d, o->map, &own->scans->chunk[c]);
+    return ki_chunk_borrow(o->env, s->high, s->n, s->n * 2 * plane, o->map, &own->scans->chunk[c]);
 }
 
 static kith_status open_scan(const opening *o)
@@ -322,7 +323,7 @@ static kith_status open_scan(const opening *o)
     }
     KI_TRY(need(o, KI_SECTION_CENTRES, coded * h->d * sizeof(float), &centres));
     KI_TRY(need(o, KI_SECTION_TERMS, rows * 3 * sizeof(float), &terms));
-    KI_TRY(need(o, KI_SECTION_SCAN_CODES, rows * h->d, &codes));
+    KI_TRY(need(o, KI_SECTION_SCAN_CODES, rows * 2 * ki_plane(h->d), &codes));
     if (!coded) goto out;
     KI_TRY(ki_column_create(o->env, 0, false, &own->scans));
     KI_TRY(ki_column_own(&own->scans, h->scan_chunks));

@@ -107,6 +107,7 @@ static kith_status put_head(writing *g)
         memcpy(&error, &v->scan[c].error_max, sizeof error);
         KI_TRY(put_u32(g, v->scan[c].n));
         KI_TRY(put_u32(g, error));
+        KI_TRY(put_u32(g, v->scan[c].rest_max));
     }
 out:
     return st;
@@ -289,8 +290,13 @@ static kith_status put_scan_codes(writing *g)
     const ki_view *v = g->view;
     kith_status st = KITH_OK;
 
-    for (size_t c = 0; c < v->scan_chunks; c++)
-        if (v->scan[c].n) KI_TRY(g->w->put(g->w, v->scan[c].codes, v->scan[c].n * v->d));
+    for (size_t c = 0; c < v->scan_chunks; c++) {
+        const ki_scan_chunk *s = &v->scan[c];
+
+        if (s->n == 0) continue;
+        KI_TRY(g->w->put(g->w, s->high, s->n * ki_plane(v->d)));
+        KI_TRY(g->w->put(g->w, s->low, s->n * ki_plane(v->d)));
+    }
 out:
     return st;
 }
@@ -307,7 +313,7 @@ static kith_status write_scan(writing *g)
     }
     KI_TRY(section(g, KI_SECTION_CENTRES, chunks * v->d * sizeof(float), true, put_centres));
     KI_TRY(section(g, KI_SECTION_TERMS, rows * 3 * sizeof(float), true, put_terms));
-    KI_TRY(section(g, KI_SECTION_SCAN_CODES, rows * v->d, true, put_scan_codes));
+    KI_TRY(section(g, KI_SECTION_SCAN_CODES, rows * 2 * ki_plane(v->d), true, put_scan_codes));
 out:
     return st;
 }

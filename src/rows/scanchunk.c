@@ -9,43 +9,39 @@
 
 enum { PIECE = 1024 }; // rows that one thread codes at a time
 
-/* The arrays of a chunk's scan code, ours to write. */
-typedef struct arrays {
-    float *centre, *scale, *error, *half_norm;
-    uint8_t *codes;
-} arrays;
-
-/* Centre, three floats a row, codes; each 64-byte aligned. Returns the length of all. */
-static size_t lay_out(uint8_t *at, size_t cap, size_t d, arrays *out)
+/* Centre, three floats a row, two planes; each 64-byte aligned. Returns the length of all. */
+static size_t lay_out(uint8_t *at, size_t cap, size_t d, ki_scan_arrays *out)
 {
     const size_t centre = (d * sizeof(float) + 63) / 64 * 64;
     const size_t terms = (cap * sizeof(float) + 63) / 64 * 64;
+    const size_t plane = (cap * ki_plane(d) + 63) / 64 * 64;
 
     if (at) {
         void *const part[] = {at, at + centre, at + centre + terms, at + centre + 2 * terms};
+        uint8_t *planes = at + centre + 3 * terms;
 
-        *out = (arrays){part[0], part[1], part[2], part[3], at + centre + 3 * terms};
+        *out = (ki_scan_arrays){part[0], part[1], part[2], part[3], planes, planes + plane};
     }
-    return centre + 3 * terms + cap * d;
+    return centre + 3 * terms + 2 * plane;
 }
 
 typedef struct coding {
     const ki_view *view;
     size_t chunk, from, to; // rows of the chunk
-    arrays place;
+    ki_scan_arrays place;
+    uint32_t rest[KI_CHUNK / PIECE]; // the largest of each piece
     ki_progress *progress;
 } coding;
 
 static kith_status code_piece(void *arg, size_t i)
 {
-    const coding *g = arg;
+    coding *g = arg;
     const ki_view *v = g->view;
     const size_t at = g->from + i * PIECE, left = g->to - at;
     const size_t n = left < PIECE ? left : PIECE;
     const void *rows = v->own->codes->chunk[g->chunk]->bytes + at * v->row_bytes;
 
-    ki_scancode_encode(v->metric, rows, n, v->d, g->place.centre, g->place.codes + at * v->d,
-                       g->place.scale + at, g->place.error + at, g->place.half_norm + at);
+    g->rest[i] = ki_scancode_encode(v->metric, rows, n, v->d, &g->place, at);
     return ki_progress_add(g->progress, 0);
 }
 
@@ -54,7 +50,7 @@ kith_status ki_scan_chunk_create(ki_env *env, uint32_t cap, size_t d, const ki_s
 {
     const size_t n = from->n;
     kith_status st = KITH_OK;
-    arrays a = {0};
+    ki_scan_arrays a = {0};
 
     KI_TRY(ki_chunk_create(env, cap, lay_out(NULL, cap, d, NULL), block));
     (void)lay_out((*block)->own, cap, d, &a);
@@ -64,15 +60,18 @@ kith_status ki_scan_chunk_create(ki_env *env, uint32_t cap, size_t d, const ki_s
         memcpy(a.scale, from->scale, n * sizeof(float));
         memcpy(a.error, from->error, n * sizeof(float));
         memcpy(a.half_norm, from->half_norm, n * sizeof(float));
-        memcpy(a.codes, from->codes, n * d);
+        memcpy(a.high, from->high, n * ki_plane(d));
+        memcpy(a.low, from->low, n * ki_plane(d));
     }
     *out = (ki_scan_chunk){.centre = a.centre,
-                           .codes = a.codes,
+                           .high = a.high,
+                           .low = a.low,
                            .scale = a.scale,
                            .error = a.error,
                            .half_norm = a.half_norm,
                            .n = from->n,
-                           .error_max = from->error_max};
+                           .error_max = from->error_max,
+                           .rest_max = from->rest_max};
 out:
     return st;
 }
@@ -100,7 +99,7 @@ static kith_status scan_chunk(ki_change *c, size_t chunk, uint32_t threads, ki_p
     ki_env *env = v->own->env;
     ki_scan_chunk *s = &v->own->scan[chunk];
     const size_t start = chunk << KI_CHUNK_BITS, left = v->n - start;
-    coding g = {v, chunk, s->n, left < KI_CHUNK ? left : KI_CHUNK, {0}, p};
+    coding g = {v, chunk, s->n, left < KI_CHUNK ? left : KI_CHUNK, {0}, {0}, p};
     const ki_chunk *block;
     kith_status st = KITH_OK;
     size_t pieces;
@@ -116,6 +115,8 @@ static kith_status scan_chunk(ki_change *c, size_t chunk, uint32_t threads, ki_p
     KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, code_piece, &g));
     for (size_t i = g.from; i < g.to; i++)
         if (g.place.error[i] > s->error_max) s->error_max = g.place.error[i];
+    for (size_t i = 0; i < pieces; i++)
+        if (g.rest[i] > s->rest_max) s->rest_max = g.rest[i];
     s->n = (uint32_t)g.to;
 out:
     return st;

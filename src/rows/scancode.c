@@ -19,12 +19,12 @@
  *             -M > tau + <q,c> + e_q |sv| + |q| e_y
  *         plus `lost`, (d+16) 2^-52 |q| (|c| + |y|), for sums in double: of <q,c> and of the key.
  * COSINE  is IP of q/|q| and y/|y|.
- * Float arithmetic. <w,v> is exact in int32, or the sum of 128 A and B, each exact: as float they
- * cost 3 u (|128 A| + |B|) <= 3 u |v| (|w| + 128 sqrt(d)) (Cauchy-Schwarz, |lo| <= 64); the factors
- * t, s and the final subtraction cost 4 u |M| and 2 u h more. With Q = t (|w| + 128 sqrt(d)) that
- * is at most 8 u Q |sv| + 2 u h; Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2 and 8 u h of the
- * 16 u h it gives away; IP pays 8 u Q |sv| beside e_q |sv|. What underflows is less than 2^-100 in
- * all, since units and scales below 2^-126 are not used and <w,v> is an integer. */
+ * Float arithmetic. <w,v> is exact in int32; its conversion, the factors t, s and the final
+ * subtraction cost 5 u |M| + 2 u h. With Q = t |w| that is at most 8 u Q |sv| + 2 u h (Cauchy-
+ * Schwarz); Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2 and 8 u h of the 16 u h it gives away;
+ * IP pays 8 u Q |sv| beside e_q |sv|. What underflows is less than 2^-100 in all, since units and
+ * scales below 2^-126 are not used and <w,v> is an integer.
+ */
 #include "rows/scancode.h"
 
 #include <float.h>
@@ -38,11 +38,8 @@
 
 #define ROUNDS 0x1.8p52 /* + |v| < 2^51 rounds v to the nearest integer, ties to even */
 
-enum {
-    STEP = 32,   /* rows that the filter looks at together */
-    ABREAST = 4, /* sums of a query's terms: additions wait for one another */
-    GROUP = 4    /* rows coded together, for the same reason */
-};
+/* Rows coded together, sums of a query's terms: additions wait for one another. */
+enum { GROUP = 4, ABREAST = 4 };
 
 /* Components coded at a time, and compared for the largest: fixed numbers, so that compilers make
  * vectors of the loops. */
@@ -80,7 +77,7 @@ void ki_scancode_centre(kith_metric m, const float *rows, size_t d, float *centr
     }
 }
 
-static float float_up(double v)
+float ki_scan_up(double v)
 {
     float f;
 
@@ -112,6 +109,7 @@ static double covered(kith_metric m, size_t d, double residual2, double most)
 typedef struct coding {
     const float *row;
     double factor, most, scale, inverse, residual2, norm2;
+    uint32_t rest;
 } coding;
 
 static double larger(double a, double b)
@@ -151,15 +149,25 @@ KI_INLINE void code_strip(const coding *g, size_t at, const float *centre, size_
     }
 }
 
-KI_INLINE int32_t keep_strip(const int16_t *v, size_t n, uint8_t *codes)
+/* Codes to their halves of the planes; what they add to the row's sums. */
+KI_INLINE void keep_strip(coding *g, const int16_t *v, size_t n, bool upper, uint8_t *restrict high,
+                          uint8_t *restrict low)
 {
+    int32_t norm2 = 0, rest = 0;
     uint8_t code[STRIP];
-    int32_t norm2 = 0;
 
     for (size_t j = 0; j < n; j++) norm2 += v[j] * v[j];
     for (size_t j = 0; j < n; j++) code[j] = (uint8_t)(v[j] + 128);
-    memcpy(codes, code, n);
-    return norm2;
+    for (size_t j = 0; j < n; j++) {
+        const int32_t r = 2 * (code[j] & 15) - 15;
+        rest += r * r;
+    }
+    for (size_t j = 0; j < n && !upper; j++) high[j] = code[j] >> 4;
+    for (size_t j = 0; j < n && !upper; j++) low[j] = code[j] & 15;
+    for (size_t j = 0; j < n && upper; j++) high[j] |= code[j] & 0xf0;
+    for (size_t j = 0; j < n && upper; j++) low[j] |= (uint8_t)(code[j] << 4);
+    g->norm2 += norm2;
+    g->rest += (uint32_t)rest;
 }
 
 /* The residuals of GROUP rows, each in index order: sums that need not wait for one another. */
@@ -179,23 +187,27 @@ static void add_up(double missed2[GROUP][STRIP], size_t n, coding *g)
     g[3].residual2 = d;
 }
 
-static void code_group(coding *g, size_t n, size_t d, const float *centre,
-                       double missed2[GROUP][STRIP], uint8_t *codes)
+/* Components from…end-1 of up to GROUP rows, all of the lower or all of the upper half. high, low:
+ * those of the first row. */
+static void code_half(coding *g, size_t n, size_t d, size_t from, size_t end, const float *centre,
+                      uint8_t *high, uint8_t *low)
 {
+    const size_t plane = ki_plane(d);
+    double missed2[GROUP][STRIP] = {{0.0}};
     int16_t v[STRIP];
 
-    for (size_t at = 0; at < d; at += STRIP) {
-        const size_t left = d - at;
+    for (size_t at = from; at < end; at += STRIP) {
+        const size_t left = end - at;
 
         for (size_t i = 0; i < n; i++) {
-            uint8_t *to = codes + i * d + at;
+            const size_t to = i * plane + at - from;
 
             if (left >= STRIP) {
                 code_strip(&g[i], at, centre, STRIP, v, missed2[i]);
-                g[i].norm2 += keep_strip(v, STRIP, to);
+                keep_strip(&g[i], v, STRIP, from > 0, high + to, low + to);
             } else {
                 code_strip(&g[i], at, centre, left, v, missed2[i]);
-                g[i].norm2 += keep_strip(v, left, to);
+                keep_strip(&g[i], v, left, from > 0, high + to, low + to);
             }
         }
         add_up(missed2, left < STRIP ? left : STRIP, g);
@@ -203,15 +215,20 @@ static void code_group(coding *g, size_t n, size_t d, const float *centre,
 }
 
 /* A row that is too long for float arithmetic: v = 0, the residual is the row. */
-static void give_up(coding *g, size_t d, const float *centre, uint8_t *code)
+static void give_up(coding *g, size_t d, const float *centre, uint8_t *high, uint8_t *low)
 {
+    const size_t plane = ki_plane(d);
+
     g->residual2 = 0.0;
     for (size_t j = 0; j < d; j++) {
         const double y = shifted(g->row, centre, g->factor, j);
         g->residual2 += y * y;
     }
     g->norm2 = 0.0;
-    memset(code, 128, d);
+    g->rest = (uint32_t)(15 * 15 * d);
+    memset(high, 0x88, plane);
+    if (d % 2) high[plane - 1] = 0x08;
+    memset(low, 0, plane);
 }
 
 static coding begin(kith_metric m, const float *row, size_t d, const float *centre)
@@ -227,45 +244,60 @@ static coding begin(kith_metric m, const float *row, size_t d, const float *cent
     return g;
 }
 
-void ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d, const float *centre,
-                        uint8_t *codes, float *scale, float *error, float *half_norm)
+uint32_t ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d,
+                            const ki_scan_arrays *to, size_t at)
 {
-    double missed2[GROUP][STRIP] = {{0.0}};
+    const size_t plane = ki_plane(d);
     coding g[GROUP] = {{0}};
+    uint32_t rest_max = 0;
 
-    for (size_t at = 0; at < n; at += GROUP) {
-        const size_t some = n - at < GROUP ? n - at : GROUP;
+    for (size_t first = 0; first < n; first += GROUP) {
+        const size_t some = n - first < GROUP ? n - first : GROUP;
+        uint8_t *high = to->high + (at + first) * plane, *low = to->low + (at + first) * plane;
 
-        for (size_t i = 0; i < some; i++) g[i] = begin(m, rows + (at + i) * d, d, centre);
-        code_group(g, some, d, centre, missed2, codes + at * d);
-        for (size_t i = 0; i < some; i++) {
+        for (size_t i = 0; i < some; i++) g[i] = begin(m, rows + (first + i) * d, d, to->centre);
+        code_half(g, some, d, 0, plane, to->centre, high, low);
+        code_half(g, some, d, plane, d, to->centre, high, low);
+        for (size_t i = 0; i < some; i++, high += plane, low += plane) {
             const double half = 0.5 * g[i].scale * g[i].scale;
+            const size_t row = at + first + i;
 
-            if (half * g[i].norm2 > LONGEST) give_up(&g[i], d, centre, codes + (at + i) * d);
-            scale[at + i] = (float)g[i].scale;
-            half_norm[at + i] = (float)(half * g[i].norm2);
-            error[at + i] = float_up(covered(m, d, g[i].residual2, g[i].most));
+            if (half * g[i].norm2 > LONGEST) give_up(&g[i], d, to->centre, high, low);
+            to->scale[row] = (float)g[i].scale;
+            to->half_norm[row] = (float)(half * g[i].norm2);
+            to->error[row] = ki_scan_up(covered(m, d, g[i].residual2, g[i].most));
+            if (g[i].rest > rest_max) rest_max = g[i].rest;
         }
     }
+    return rest_max;
 }
 
-bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *centre,
-                       const uint8_t *code, float scale, float error, float half_norm)
+static unsigned half_byte(const uint8_t *row, size_t d, size_t j)
 {
-    const double factor = row_factor(m, row, d);
-    double residual2 = 0.0, most = 0.0, norm2 = 0.0;
+    const size_t plane = ki_plane(d);
 
-    if (!(scale >= 0.0f)) return false;
+    return j < plane ? row[j] & 15 : row[j - plane] >> 4;
+}
+
+bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_chunk *c, size_t i)
+{
+    const double factor = row_factor(m, row, d), scale = (double)c->scale[i];
+    const uint8_t *high = c->high + i * ki_plane(d), *low = c->low + i * ki_plane(d);
+    double residual2 = 0.0, most = 0.0, norm2 = 0.0, rest = 0.0;
+
+    if (!(scale >= 0.0)) return false;
     for (size_t j = 0; j < d; j++) {
-        const double y = shifted(row, centre, factor, j), v = (double)code[j] - 128.0;
-        const double r = y - (double)scale * v;
+        const unsigned h = half_byte(high, d, j), l = half_byte(low, d, j);
+        const double y = shifted(row, c->centre, factor, j), v = (double)(16 * h + l) - 128.0;
+        const double r = y - scale * v, half = 2.0 * (double)l - 15.0;
         if (fabs(y) > most) most = fabs(y);
         residual2 += r * r;
         norm2 += v * v;
+        rest += half * half;
     }
-    norm2 = 0.5 * (double)scale * (double)scale * norm2;
-    if (!(norm2 <= LONGEST) || half_norm != (float)norm2) return false;
-    return (double)error >= covered(m, d, residual2, most);
+    norm2 = 0.5 * scale * scale * norm2;
+    if (!(norm2 <= LONGEST) || c->half_norm[i] != (float)norm2) return false;
+    return rest <= (double)c->rest_max && (double)c->error[i] >= covered(m, d, residual2, most);
 }
 
 /* ---- queries --------------------------------------------------------------------------------- */
@@ -303,7 +335,7 @@ float ki_scan_unit(double most, double levels)
 {
     const double unit = most / levels;
 
-    return unit >= 0x1p-126 && unit <= 0x1p30 ? float_up(unit) : 0.0f;
+    return unit >= 0x1p-126 && unit <= 0x1p30 ? ki_scan_up(unit) : 0.0f;
 }
 
 /* Lengths of the query and of the centre, and their product. */
@@ -343,119 +375,21 @@ void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *cent
     squares = w2[0] + w2[1] + (w2[2] + w2[3]);
     *out = (ki_scan_terms){.metric = m, .unit = t, .half = 0.5 * t * t * squares};
     out->error = covered(m, d, residual2[0] + residual2[1] + (residual2[2] + residual2[3]), most);
-    out->length = t * (sqrt(squares) + 128.0 * sqrt((double)d)) * (1.0 + U);
+    out->length = t * sqrt(squares) * (1.0 + U);
     if (m != KITH_L2) take_dot(&s, q, d, centre, out);
 }
 
-double ki_scan_edge(const ki_scan_terms *t, double tau, double error, double span)
+ki_scan_edges ki_scan_edges_of(const ki_scan_terms *t, double tau, double span)
 {
     double reach;
 
     if (t->metric != KITH_L2)
-        return tau + t->dot + t->size * error + t->lost * (1.0 + error) +
-               (t->error + 16.0 * U * t->length) * span + LOST_TO_UNDERFLOW;
-    if (tau < 0.0) return -(double)INFINITY;
-    reach = sqrt(tau) * (1.0 + 0x1p-36) + t->error + error;
-    return 0.5 * reach * reach * (1.0 + U) - t->half + 8.0 * U * t->length * t->length +
-           LOST_TO_UNDERFLOW;
-}
-
-/* ---- one query ------------------------------------------------------------------------------- */
-
-enum { QUERY_LEVELS = 127 * 128 }; /* hi in -127…127, lo in -64…63 */
-
-static size_t padded(size_t n)
-{
-    return (n + 63) / 64 * 64;
-}
-
-size_t ki_scan_query_bytes(size_t d)
-{
-    return 2 * padded(d) + padded(d * sizeof(int16_t));
-}
-
-void ki_scan_query_begin(kith_metric m, const float *q, size_t d, const ki_scan_chunk *c,
-                         void *scratch, ki_scan_query *out)
-{
-    int8_t *hi = scratch, *lo = hi + padded(d);
-    int16_t *w = (int16_t *)(void *)(lo + padded(d));
-    const double most = ki_scan_most(m, q, d, c->centre);
-    const float unit = ki_scan_unit(most, QUERY_LEVELS);
-    int32_t sums[2] = {0, 0};
-
-    *out = (ki_scan_query){.native = {hi, lo}};
-    ki_scan_quantise(m, q, d, c->centre, most, QUERY_LEVELS, unit, w, &out->terms);
-    for (size_t j = 0; j < d; j++) {
-        const int high = (w[j] + 64 + 128 * 256) / 128 - 256; // floor
-        hi[j] = (int8_t)high;
-        lo[j] = (int8_t)(w[j] - 128 * high);
-        sums[0] += hi[j];
-        sums[1] += lo[j];
-    }
-    out->bias[0] = 128 * sums[0];
-    out->bias[1] = 128 * sums[1];
-    out->span = sqrt(2.0 * (double)c->half_norm[0]);
-    if (!(out->span > 0.0)) out->span = 1.0;
-}
-
-/* The rows that pass with an error of their own, not the chunk's largest. */
-static size_t second_look(const ki_scan_query *s, const ki_scan_chunk *c, size_t at,
-                          const float *score, size_t n, double tau, uint32_t first, uint32_t *pos)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const double edge = ki_scan_edge(&s->terms, tau, (double)c->error[at + i], s->span / 2.0);
-        if (!((double)score[i] > edge)) pos[kept++] = first + (uint32_t)i;
-    }
-    return kept;
-}
-
-/* L2: score = (1 - 16u) h - M. Else: e |sv| <= e (span/2 + |sv|^2 / (2 span)) for any span > 0, so
- * what depends on the row joins its score: -(e/span) h - M. */
-typedef struct scoring {
-    float k, unit;
-    int32_t bias[2];
-    const float *half_norm, *scale;
-    const int32_t *dots;
-} scoring;
-
-static inline float score_of(const scoring *f, size_t i)
-{
-    const float hi = (float)(f->dots[2 * i] - f->bias[0]);
-    const float lo = (float)(f->dots[2 * i + 1] - f->bias[1]);
-
-    return f->k * f->half_norm[i] - f->unit * f->scale[i] * (hi * 128.0f + lo);
-}
-
-static float share_of_half_norm(const ki_scan_query *s)
-{
-    const ki_scan_terms *t = &s->terms;
-
-    if (t->metric == KITH_L2) return (float)(1.0 - 16.0 * U);
-    return -float_up((t->error + 16.0 * U * t->length) / s->span * (1.0 + 16.0 * U));
-}
-
-size_t ki_scan_query_filter(const ki_scan_query *s, const ki_scan_chunk *c, size_t at, size_t n,
-                            size_t d, double tau, int32_t *dots, uint32_t *pos)
-{
-    const float edge = float_up(ki_scan_edge(&s->terms, tau, (double)c->error_max, s->span / 2.0));
-    size_t kept = 0;
-
-    ki_kernels_get()->scan[KI_DOT8][KI_U8](&s->native, c->codes + at * d, d, n, d, dots);
-    for (size_t b = 0; b < n; b += STEP) {
-        const size_t m = n - b < STEP ? n - b : STEP;
-        const scoring f = {share_of_half_norm(s), (float)s->terms.unit, {s->bias[0], s->bias[1]},
-                           c->half_norm + at + b, c->scale + at + b, dots + 2 * b};
-        float score[STEP];
-        int any = 0;
-        if (m == STEP)
-            for (size_t i = 0; i < STEP; i++) score[i] = score_of(&f, i);
-        else
-            for (size_t i = 0; i < STEP; i++) score[i] = i < m ? score_of(&f, i) : 0.0f;
-        for (size_t i = 0; i < STEP; i++) any |= !(score[i] > edge);
-        if (KI_UNLIKELY(any))
-            kept += second_look(s, c, at + b, score, m, tau, (uint32_t)b, pos + kept);
-    }
-    return kept;
+        return (ki_scan_edges){tau + t->dot + t->lost + (t->error + 16.0 * U * t->length) * span +
+                                   LOST_TO_UNDERFLOW,
+                               t->size + t->lost, 0.0};
+    if (tau < 0.0) return (ki_scan_edges){-(double)INFINITY, 0.0, 0.0};
+    reach = sqrt(tau) * (1.0 + 0x1p-36) + t->error;
+    return (ki_scan_edges){0.5 * reach * reach * (1.0 + U) - t->half +
+                               8.0 * U * t->length * t->length + LOST_TO_UNDERFLOW,
+                           reach * (1.0 + U), 0.5 * (1.0 + U)};
 }

@@ -1,6 +1,9 @@
 /* The 8-bit scan code beside f32 rows: a derived block that lets an exact search read a quarter of
- * the bytes. Row y (for COSINE y/|y|, computed in double) is kept as yh = centre +
- * scale*(code-128), and error >= |y - yh| in exact arithmetic, so that by the triangle inequality
+ * the bytes, and one query an eighth: the high and the low four bits of codes lie apart, and low
+ * ones are read of rows that the high ones do not rule out.
+ *
+ * Row y (for COSINE y/|y|, computed in double) is kept as yh = centre + scale*(code-128), and
+ * error >= |y - yh| in exact arithmetic, so that by the triangle inequality
  *     | |q-y| - |q-yh| | <= error,   |<q,y> - <q,yh>| <= |q| * error.
  * The centre of a chunk is the mean of its first KI_SCAN_SEED rows (doubles, index order), so that
  * the codes depend on the rows and their order alone. Chunks with fewer rows have no code yet. */
@@ -11,16 +14,23 @@
 
 enum { KI_SCAN_SEED = 1024 };
 
+/* The arrays of a chunk's code while they are written; ki_scan_chunk says what they hold. */
+typedef struct ki_scan_arrays {
+    float *centre, *scale, *error, *half_norm;
+    uint8_t *high, *low;
+} ki_scan_arrays;
+
 /* Whether rows of this codec under this metric can have a scan code. */
 bool ki_scancode_applies(const ki_codec *c, kith_metric m);
 /* Mean of the first KI_SCAN_SEED rows (f32 [KI_SCAN_SEED][d]), nearly, as floats. */
 void ki_scancode_centre(kith_metric m, const float *rows, size_t d, float *centre);
-/* Codes and terms of n rows. */
-void ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d, const float *centre,
-                        uint8_t *codes, float *scale, float *error, float *half_norm);
-/* The bound of one row, checked in double: false when the code lies. */
-bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const float *centre,
-                       const uint8_t *code, float scale, float error, float half_norm);
+/* Code n rows (f32 [n][d]) around to->centre, as rows at…at+n-1 of the arrays. Returns the largest
+ * `rest` of them. */
+uint32_t ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d,
+                            const ki_scan_arrays *to, size_t at);
+/* The bounds of row i, checked in double: false when the code lies. */
+bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_chunk *c,
+                       size_t i);
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
@@ -35,7 +45,7 @@ typedef struct ki_scan_terms {
     double unit;   /* a float */
     double half;   /* half the square of |unit * w| */
     double error;  /* |x - unit * w|, rounded up */
-    double length; /* |unit * w|, with what float arithmetic adds up to; rounded up */
+    double length; /* |unit * w|, rounded up */
     double dot;    /* IP, COSINE: <q, centre> */
     double size;   /* IP, COSINE: |q|, 1 */
     double lost;   /* IP, COSINE: what double arithmetic lost of the dot and of the key */
@@ -47,16 +57,31 @@ double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre
 float ki_scan_unit(double most, double levels);
 void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double most,
                       double levels, float unit, int16_t *w, ki_scan_terms *out);
-/* Above what a row with this error, and (IP, COSINE) with |scale * v| at most `span`, is out. */
-double ki_scan_edge(const ki_scan_terms *t, double tau, double error, double span);
+/* Above what a row is out, by its error: base + slope e + square e^2. IP, COSINE: of rows whose
+ * |scale * v| is at most `span`. */
+typedef struct ki_scan_edges {
+    double base, slope, square;
+} ki_scan_edges;
 
-/* One query against the codes of one chunk: 16 bits a component, which costs the processor some and
- * the memory nothing, and makes the query's own error negligible. */
+ki_scan_edges ki_scan_edges_of(const ki_scan_terms *t, double tau, double span);
+
+static inline double ki_scan_edge(const ki_scan_edges *e, double error)
+{
+    return e->base + error * (e->slope + error * e->square);
+}
+
+/* The nearest float that is at least v. */
+float ki_scan_up(double v);
+
+/* ---- one query (scanfilter.c) ---------------------------------------------------------------- */
+
+/* One query of 8 bits a component against the codes of one chunk. */
 typedef struct ki_scan_query {
     ki_scan_terms terms;
-    ki_query8 native;  /* what KI_DOT8 takes; in the caller's scratch */
-    int32_t bias[2];   /* 128 times the sums of hi and lo */
-    double span;       /* IP, COSINE: |scale * v| of some row */
+    ki_query4 halves; /* what KI_DOT4 takes; in the caller's scratch */
+    int32_t sum;      /* of its components */
+    float slack;      /* what low halves can add to twice a product */
+    double span;      /* IP, COSINE: |scale * v| of some row */
 } ki_scan_query;
 
 size_t ki_scan_query_bytes(size_t d);

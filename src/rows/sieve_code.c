@@ -1,7 +1,7 @@
 /* The sieve of f32 rows by their scan code: 8-bit codes meet queries of 8 bits (7 where kernels are
- * much faster with those), a row passes unless it is out by the proof in scancode.c. The codes are
- * made signed on the way into the cache, so that the sum is <w,v> and queries need no correction by
- * row.
+ * much faster with those), a row passes unless it is out by the proof in scancode.c. The two planes
+ * of the codes are joined on the way into the cache, and made signed, so that the sum is <w,v> and
+ * queries need no correction by row.
  *
  * With M = t s C a row is out when (L2) (1-16u) h - M > edge, that is s C - (1-16u) h/t < -edge/t:
  * the queries of a panel share t. IP and COSINE have no h; each query has a t of its own.
@@ -16,6 +16,7 @@
 #define U 0x1p-24
 
 enum { ERROR, HALF_NORM, OUT }; /* OUT: -inf for outliers, else 0 */
+enum { SIGN = 0x80 };           /* flipped: code - 128 as a signed byte */
 
 static size_t query_bytes(const ki_view *v)
 {
@@ -44,27 +45,6 @@ static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
         for (size_t j = 0; j < d; j++) to[i * d + j] = (int8_t)w[j];
     }
     ki_pack_panel(to, d, panel->nq, d, panel->packed);
-}
-
-enum { LINE = 64, STREAMS = 8, AHEAD = 1024 };
-
-static void sign_line(const unsigned char *restrict from, unsigned char *restrict to)
-{
-    for (size_t j = 0; j < LINE; j++) to[j] = (unsigned char)(from[j] ^ 0x80);
-}
-
-/* Codes as code - 128: their top bits flipped. This is where they come out of the memory: eight
- * read streams get half as much again out of it as one. */
-static void sign_codes(const unsigned char *from, size_t len, unsigned char *to)
-{
-    const size_t part = len / LINE / STREAMS * LINE;
-
-    for (size_t at = 0; at < part; at += LINE)
-        for (size_t s = 0; s < STREAMS; s++) {
-            KI_PREFETCH(from + s * part + at + (at + AHEAD < part ? AHEAD : 0));
-            sign_line(from + s * part + at, to + s * part + at);
-        }
-    for (size_t i = STREAMS * part; i < len; i++) to[i] = (unsigned char)(from[i] ^ 0x80);
 }
 
 static void take_numbers(ki_batch *b, const ki_stretch *s, size_t at)
@@ -99,15 +79,19 @@ static float rounded(float x)
 static void rows(ki_batch *b, const ki_stretch *s)
 {
     const size_t d = b->part->s->v->d, at = s->run.first % KI_CHUNK;
-    const unsigned char *codes = s->codes->codes + at * d;
+    const size_t plane = ki_plane(d);
+    const uint8_t *high = s->codes->high + at * plane, *low = s->codes->low + at * plane;
+    const ki_kernels *k = ki_kernels_get();
     const float *error = b->number[ERROR], *half_norm = b->number[HALF_NORM];
     float *out = b->number[OUT];
     float most, edge;
 
     if (s->pos)
-        for (size_t i = 0; i < s->n; i++) sign_codes(codes + s->pos[i] * d, d, b->rows + i * d);
+        for (size_t i = 0; i < s->n; i++)
+            k->join_planes(high + s->pos[i] * plane, low + s->pos[i] * plane, 1, d, SIGN,
+                           b->rows + i * d);
     else
-        sign_codes(codes, s->n * d, b->rows);
+        k->join_planes(high, low, s->n, d, SIGN, b->rows);
     take_numbers(b, s, at);
     b->outliers = false;
     b->error = most = rounded(ki_batch_edge(error, s->n, &b->outliers));
@@ -159,10 +143,11 @@ static void thresholds(ki_batch *b, ki_panel *panel)
         ki_lane *lane = &panel->lane[i];
         const double tau = ki_top_edge(&b->part->top[panel->query[i]]);
         const double unit = lane->terms.unit > 0.0 ? lane->terms.unit : 1.0;
+        ki_scan_edges edges;
         if (tau == lane->tau) continue;
         lane->tau = tau;
-        panel->thr[i] = ki_batch_floor(
-            -ki_scan_edge(&lane->terms, tau, (double)b->error, (double)b->span) / unit, 0.0);
+        edges = ki_scan_edges_of(&lane->terms, tau, (double)b->span);
+        panel->thr[i] = ki_batch_floor(-ki_scan_edge(&edges, (double)b->error) / unit, 0.0);
     }
 }
 
@@ -184,9 +169,9 @@ static kith_status take(ki_batch *b, ki_panel *panel, size_t n)
         const ki_scan_terms *t = &panel->lane[h.query].terms;
         const double half = (double)b->number[HALF_NORM][h.row];
         const double m = t->unit * (double)b->a[h.row] * (double)h.c.i;
-        const double edge =
-            ki_scan_edge(t, ki_top_edge(&b->part->top[panel->query[h.query]]),
-                         (double)b->number[ERROR][h.row], sqrt(2.0 * half) * (1.0 + U));
+        const double tau = ki_top_edge(&b->part->top[panel->query[h.query]]);
+        const ki_scan_edges edges = ki_scan_edges_of(t, tau, sqrt(2.0 * half) * (1.0 + U));
+        const double edge = ki_scan_edge(&edges, (double)b->number[ERROR][h.row]);
         if (!((l2 ? (1.0 - 16.0 * U) * half : 0.0) - m > edge)) b->hits[kept++] = h;
     }
     return ki_batch_score(b, panel, kept);

@@ -85,8 +85,7 @@ static kith_status check_code(const ki_view *v, const ki_scan_chunk *s, uint32_t
     if (!(s->error[i] <= s->error_max))
         return ki_fail(KITH_CORRUPT, "row %u: its scan code errs by %g, its chunk's by %g", pos,
                        (double)s->error[i], (double)s->error_max);
-    if (!ki_scancode_holds(v->metric, ki_view_code(v, pos), v->d, s->centre, s->codes + i * v->d,
-                           s->scale[i], s->error[i], s->half_norm[i]))
+    if (!ki_scancode_holds(v->metric, ki_view_code(v, pos), v->d, s, i))
         return ki_fail(KITH_CORRUPT, "row %u: its scan code lies", pos);
     return KITH_OK;
 }

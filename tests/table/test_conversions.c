@@ -282,6 +282,59 @@ static void finds_what_is_no_integer(void **state)
     each_isa(find_broken);
 }
 
+/* Rows at the ends of their arrays, some just at the edge: what rounding can decide is left open,
+ * all else is not. */
+static void test_codes(const ki_kernels *k, const char *isa, size_t n, int with_low)
+{
+    enum { ARRAYS = 4 };
+    const size_t size = n * 4, apart = 4096;
+    uint8_t *at[ARRAYS] = {source + ROOM - size, target + ROOM - size, source + apart,
+                           target + apart};
+    ki_code_test t = {.bias = 5000, .slack = 77.5f, .k = -0.25f, .unit = 0.5f, .edge = 300.0f};
+    uint32_t pos[LEN_MAX + 1];
+    size_t kept, next = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const int32_t high = (int32_t)(i * 7919 % 997) - 300, low = (int32_t)(i * 104729 % 1009);
+        const float terms[2] = {(float)(i * 31 % 101), i % 17 == 3 ? NAN : (float)(i % 13) - 4.0f};
+        memcpy(at[0] + 4 * i, &high, 4);
+        memcpy(at[3] + 4 * i, &low, 4);
+        memcpy(at[1] + 4 * i, &terms[0], 4);
+        memcpy(at[2] + 4 * i, &terms[1], 4);
+    }
+    t.high = (const int32_t *)(const void *)at[0];
+    t.half_norm = (const float *)(const void *)at[1];
+    t.scale = (const float *)(const void *)at[2];
+    t.low = with_low ? (const int32_t *)(const void *)at[3] : NULL;
+    pos[n] = 0xabcd;
+    kept = k->code_test(&t, n, pos);
+    assert_in_range(kept, 0, n);
+    for (size_t i = 0; i < n; i++) {
+        const double whole = 32.0 * t.high[i] + (t.low ? 2.0 * t.low[i] : 0.0) - 5000.0;
+        const double product = 0.5 * (double)t.scale[i] * (whole + 77.5);
+        const double above = -0.25 * (double)t.half_norm[i] - product - 300.0;
+        const int in = next < kept && pos[next] == i;
+        next += (size_t)in;
+        if (fabs(above) > 1e-5 * fabs(product) && in == (above > 0.0))
+            fail_msg("%s: n %zu, row %zu: %d, %g above", isa, n, i, in, above);
+        if (isnan(above) && !in) fail_msg("%s: n %zu, row %zu: NaN is ruled out", isa, n, i);
+    }
+    assert_int_equal(next, kept);
+    assert_int_equal(pos[n], 0xabcd);
+}
+
+static void test_code_lengths(const ki_kernels *k, const char *isa)
+{
+    for (size_t n = 0; n <= LEN_MAX; n++)
+        for (int with_low = 0; with_low < 2; with_low++) test_codes(k, isa, n, with_low);
+}
+
+static void tests_codes(void **state)
+{
+    (void)state;
+    each_isa(test_code_lengths);
+}
+
 /* n rows of d components whose planes are random; which: the plane that ends at the page. */
 static void join_rows(const ki_kernels *k, const char *isa, size_t n, size_t d, int which)
 {
@@ -326,6 +379,7 @@ int main(void)
         cmocka_unit_test(every_half_widens),        cmocka_unit_test(rounding_at_every_midpoint),
         cmocka_unit_test(infinities_and_nans),      cmocka_unit_test(every_length_up_to_the_page),
         cmocka_unit_test(finds_what_is_not_finite), cmocka_unit_test(finds_what_is_no_integer),
+        cmocka_unit_test(tests_codes),
         cmocka_unit_test(joins_planes),
     };
     return cmocka_run_group_tests(tests, make_rooms, free_rooms);

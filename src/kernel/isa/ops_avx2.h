@@ -170,6 +170,21 @@ KI_INLINE V v_quotient(V a, V b)
     return _mm256_and_ps(_mm256_div_ps(a, b), some);
 }
 
+KI_INLINE V v_of_halves(const int32_t *high, const int32_t *low, int32_t bias)
+{
+    __m256i s = _mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)(const void *)high), 5);
+    if (low) {
+        const __m256i l = _mm256_loadu_si256((const __m256i *)(const void *)low);
+        s = _mm256_add_epi32(s, _mm256_slli_epi32(l, 1));
+    }
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(s, _mm256_set1_epi32(bias)));
+}
+
+KI_INLINE uint32_t v_not_above(V a, V b)
+{
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NGT_UQ));
+}
+
 KI_INLINE int v_nonfinite(V v)
 {
     const __m256i top = _mm256_set1_epi32(0x7f800000);
@@ -315,11 +330,6 @@ KI_INLINE W w_dot_ss(W a, B q, B x)
     return w_madd2(a, LO_S(q), LO_S(x), HI_S(q), HI_S(x));
 }
 
-KI_INLINE W w_dot_us(W a, B u, B s)
-{
-    return w_madd2(a, LO_U(u), LO_S(s), HI_U(u), HI_S(s));
-}
-
 /* Four products of 15 * 128 stay within 16 bits. */
 KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
 {
@@ -329,7 +339,7 @@ KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
     return _mm256_add_epi32(a, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
+enum { BIAS_UU = 0, BIAS_SS = 0 };
 
 /* Ones times pairs of signed bytes stay within 16 bits. */
 KI_INLINE W w_sum_s(W a, B x)

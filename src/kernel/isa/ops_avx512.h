@@ -158,6 +158,18 @@ KI_INLINE V v_quotient(V a, V b)
     return _mm512_maskz_div_ps(some, a, b);
 }
 
+KI_INLINE V v_of_halves(const int32_t *high, const int32_t *low, int32_t bias)
+{
+    __m512i s = _mm512_slli_epi32(_mm512_loadu_si512(high), 5);
+    if (low) s = _mm512_add_epi32(s, _mm512_slli_epi32(_mm512_loadu_si512(low), 1));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(s, _mm512_set1_epi32(bias)));
+}
+
+KI_INLINE uint32_t v_not_above(V a, V b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_NGT_UQ);
+}
+
 KI_INLINE int v_nonfinite(V v)
 {
     return _mm512_fpclass_ps_mask(v, 0x99) != 0; // quiet and signalling NaN, both infinities

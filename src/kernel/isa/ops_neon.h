@@ -168,6 +168,19 @@ KI_INLINE V v_quotient(V a, V b)
     return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(vdivq_f32(a, b)), none));
 }
 
+KI_INLINE V v_of_halves(const int32_t *high, const int32_t *low, int32_t bias)
+{
+    int32x4_t s = vshlq_n_s32(vld1q_s32(high), 5);
+    if (low) s = vaddq_s32(s, vshlq_n_s32(vld1q_s32(low), 1));
+    return vcvtq_f32_s32(vsubq_s32(s, vdupq_n_s32(bias)));
+}
+
+KI_INLINE uint32_t v_not_above(V a, V b)
+{
+    const uint32x4_t bits = {1, 2, 4, 8};
+    return vaddvq_u32(vbicq_u32(bits, vcgtq_f32(a, b)));
+}
+
 KI_INLINE int v_nonfinite(V v)
 {
     const uint32x4_t top = vdupq_n_u32(0x7f800000);

@@ -5,7 +5,7 @@ static const ki_param params[KI_FLAT_PARAMS] = {
     [KI_FLAT_SCAN] =
         {"scan", "", KI_PARAM_FLAG, 0, 1, 1,
          "keep an 8-bit scan code beside f32 rows (L2, IP, COSINE): answers stay exact, "
-         "one query reads a quarter of the bytes, the index grows by about 27 %"},
+         "one query reads an eighth to a quarter of the bytes, the index grows by about 27 %"},
 };
 
 extern const ki_navigator ki_flat;

@@ -68,7 +68,7 @@ static int free_rooms(void **state)
 
 static const char *const op_names[KI_OPS] = {"L2",       "IP",    "DOT2",    "L1",      "LINF",
                                              "CANBERRA", "BRAY2", "MINMAX2", "HAMMING", "ANDOR2",
-                                             "DOT8",     "DOT4"};
+                                             "DOT4"};
 static const char *const type_names[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bits"};
 
 static size_t bytes_of(ki_type type, size_t d)
@@ -92,9 +92,7 @@ static int is_float(ki_type type)
 
 static size_t width_of(ki_op op)
 {
-    return op == KI_DOT2 || op == KI_BRAY2 || op == KI_MINMAX2 || op == KI_ANDOR2 || op == KI_DOT8
-               ? 2
-               : 1;
+    return op == KI_DOT2 || op == KI_BRAY2 || op == KI_MINMAX2 || op == KI_ANDOR2 ? 2 : 1;
 }
 
 /* IEEE binary16 by its definition. */
@@ -194,27 +192,9 @@ static void fill_row(ki_type type, pattern pat, uint8_t *p, size_t d)
     if (type == KI_BITS && d % 8) p[len - 1] &= (uint8_t)(0xff00 >> d % 8);
 }
 
-/* Queries of two rows: DOT8's and DOT4's. */
-static int is_pair(ki_op op)
-{
-    return op == KI_DOT8 || op == KI_DOT4;
-}
-
 static ki_type query_type(ki_op op, ki_type type)
 {
-    return is_pair(op) ? KI_I8 : is_float(type) ? KI_F32 : type;
-}
-
-/* Both have the same shape. */
-typedef union pair {
-    ki_query8 dot8;
-    ki_query4 dot4;
-} pair;
-
-static pair pair_of(ki_op op, const uint8_t *q, const uint8_t *q2)
-{
-    const int8_t *a = (const int8_t *)q, *b = (const int8_t *)q2;
-    return op == KI_DOT4 ? (pair){.dot4 = {a, b}} : (pair){.dot8 = {a, b}};
+    return op == KI_DOT4 ? KI_I8 : is_float(type) ? KI_F32 : type;
 }
 
 /* ---- the definition -------------------------------------------------------------------------- */
@@ -250,7 +230,6 @@ static truth define(ki_op op, ki_type type, const uint8_t *q, const uint8_t *q2,
         case KI_BRAY2: add(&t, 0, fabs(a - b)); add(&t, 1, fabs(a + b)); break;
         case KI_ANDOR2:
         case KI_MINMAX2: add(&t, 0, fmin(a, b)); add(&t, 1, fmax(a, b)); break;
-        case KI_DOT8: add(&t, 0, a * b); add(&t, 1, value(KI_I8, q2, i) * b); break;
         case KI_DOT4:
             add(&t, 0, a * (double)(x[i] & 15));
             add(&t, 0, value(qt, q2, i) * (double)(x[i] >> 4));
@@ -318,8 +297,8 @@ static void run_case(const ki_kernels *k, slot s, pattern pat, size_t n, size_t 
     uint8_t *q = query_room + (at_end ? ROOM - qlen : 0);
     uint8_t *q2 = query2_room + (at_end ? ROOM - qlen : 0);
     uint8_t *rows = row_room + (at_end ? ROOM - ((n - 1) * stride + len) : 0);
-    const pair two = pair_of(s.op, q, q2);
-    const void *query = is_pair(s.op) ? (const void *)&two : q;
+    const ki_query4 halves = {(const int8_t *)q, (const int8_t *)q2};
+    const void *query = s.op == KI_DOT4 ? (const void *)&halves : q;
     uint32_t pos[ROWS_MAX];
     truth want[ROWS_MAX];
 
@@ -414,8 +393,8 @@ static void every_number_of_rows(void **state)
 /* Of no rows, nothing is read or written. */
 static void no_rows_of(const ki_kernels *k, slot s)
 {
-    const pair two = pair_of(s.op, query_room, query2_room);
-    const void *q = is_pair(s.op) ? (const void *)&two : query_room;
+    const ki_query4 halves = {(const int8_t *)query_room, (const int8_t *)query2_room};
+    const void *q = s.op == KI_DOT4 ? (const void *)&halves : query_room;
 
     memset(out, CANARY, sizeof out);
     k->scan[s.op][s.type](q, row_room + ROOM, 64, 0, 16, out);
@@ -434,8 +413,8 @@ static void largest(const ki_kernels *k, slot s)
 {
     static const uint8_t bytes[] = {0, 255, 128, 127, 129};
     const size_t d = KITH_MAX_DIM, len = bytes_of(s.type, d);
-    const pair two = pair_of(s.op, query_room, query2_room);
-    const void *q = is_pair(s.op) ? (const void *)&two : query_room;
+    const ki_query4 halves = {(const int8_t *)query_room, (const int8_t *)query2_room};
+    const void *q = s.op == KI_DOT4 ? (const void *)&halves : query_room;
 
     if (is_float(s.type)) return;
     for (size_t a = 0; a < 5; a++)

@@ -370,6 +370,7 @@ void ki_fill_block_amx(ki_kernels *k)
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;
     k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
     k->code_op = KI_BLOCK_DOT_I8;
+    k->code_least = 4;
     k->block[KI_BLOCK_DOT_BF16] = block_dot_bf16;
     k->float_op = KI_BLOCK_DOT_BF16;
 }

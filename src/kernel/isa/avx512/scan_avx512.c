@@ -28,11 +28,6 @@ KI_INLINE W w_dot_ss(W a, B q, B x)
     return madd2(a, LO_S(q), LO_S(x), HI_S(q), HI_S(x));
 }
 
-KI_INLINE W w_dot_us(W a, B u, B s)
-{
-    return madd2(a, LO_U(u), LO_S(s), HI_U(u), HI_S(s));
-}
-
 /* Ones times pairs of signed bytes stay within 16 bits. */
 KI_INLINE W w_sum_s(W a, B x)
 {
@@ -49,7 +44,7 @@ KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
     return _mm512_add_epi32(a, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 }
 
-enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
+enum { BIAS_UU = 0, BIAS_SS = 0 };
 
 /* Mula, Kurz, Lemire: Faster population counts using AVX2 instructions (2016), section 3.1. */
 KI_INLINE W w_bits(W a, B t)

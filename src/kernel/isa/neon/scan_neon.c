@@ -35,16 +35,6 @@ KI_INLINE W w_dot_ss(W a, B q, B x)
     return vreinterpretq_u32_s32(s);
 }
 
-/* 255 * 127 fits into 16 signed bits, and so does -128 * 255; two of them do not. */
-KI_INLINE W w_dot_us(W a, B u, B s)
-{
-    const int16x8_t lo = vmulq_s16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(u))),
-                                   vmovl_s8(vget_low_s8(sign(s))));
-    const int16x8_t hi =
-        vmulq_s16(vreinterpretq_s16_u16(vmovl_high_u8(u)), vmovl_high_s8(sign(s)));
-    return vreinterpretq_u32_s32(vpadalq_s16(vpadalq_s16(vreinterpretq_s32_u32(a), lo), hi));
-}
-
 /* Four products of 15 * 128 stay within 16 bits. */
 KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
 {
@@ -56,7 +46,7 @@ KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
     return vreinterpretq_u32_s32(vpadalq_s16(vreinterpretq_s32_u32(a), s));
 }
 
-enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 0 };
+enum { BIAS_UU = 0, BIAS_SS = 0 };
 
 #include "kernel/scan_float.kern.h"
 #include "kernel/scan_byte.kern.h"

@@ -1,6 +1,5 @@
-/* The dot-product instructions of ARMv8.2: four products of bytes, both unsigned or both signed. A
- * mixed product takes the unsigned byte as signed, less 128, which takes 128 times the sum of the
- * query off the sum; it is added again once a row. */
+/* The dot-product instructions of ARMv8.2: four products of bytes, both unsigned or both
+ * signed. */
 #include "kernel/isa/ops_neon.h"
 
 KI_INLINE W w_dot_uu(W a, B q, B x)
@@ -14,17 +13,12 @@ KI_INLINE W w_dot_ss(W a, B q, B x)
                                            vreinterpretq_s8_u8(x)));
 }
 
-KI_INLINE W w_dot_us(W a, B u, B s)
-{
-    return w_dot_ss(a, b_flip(u), s);
-}
-
 KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
 {
     return w_dot_ss(w_dot_ss(a, b_and(x, b_set(15)), lo), b_shr4(x), hi);
 }
 
-enum { BIAS_UU = 0, BIAS_SS = 0, BIAS_US = 128 };
+enum { BIAS_UU = 0, BIAS_SS = 0 };
 
 KI_INLINE W w_sum_u(W a, B x)
 {

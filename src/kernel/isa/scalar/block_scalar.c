@@ -190,6 +190,7 @@ void ki_fill_block_scalar(ki_kernels *k)
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;
     k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
     k->code_op = KI_BLOCK_DOT_I8;
+    k->code_least = 8;
     k->block[KI_BLOCK_DOT_F32] = block_dot_f32;
     k->float_op = KI_BLOCK_DOT_F32;
     k->block[KI_BLOCK_L2_F32] = block_l2_f32;

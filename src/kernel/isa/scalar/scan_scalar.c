@@ -156,26 +156,13 @@ INT_PAIR(hamming, bits, at_u8, (d + 7) / 8, 1, s += ones((unsigned)(a ^ b)), (vo
 INT_PAIR(andor2, bits, at_u8, (d + 7) / 8, 2, s += ones((unsigned)(a & b)),
          t += ones((unsigned)(a | b)))
 
-static void pair_dot8_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out)
-{
-    const ki_query8 *w = q;
-    int32_t hi = 0, lo = 0;
-
-    for (size_t i = 0; i < d; i++) {
-        hi += w->hi[i] * (int32_t)x[i];
-        lo += w->lo[i] * (int32_t)x[i];
-    }
-    put_int(out, 0, hi);
-    put_int(out, 1, lo);
-}
-SLOTS(dot8, u8, 2)
-
 static void pair_dot4_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out)
 {
     const ki_query4 *w = q;
     int32_t s = 0;
 
-    for (size_t i = 0; i < ki_plane(d); i++) s += w->low[i] * (x[i] & 15) + w->high[i] * (x[i] >> 4);
+    for (size_t i = 0; i < ki_plane(d); i++)
+        s += w->low[i] * (x[i] & 15) + w->high[i] * (x[i] >> 4);
     put_int(out, 0, s);
 }
 SLOTS(dot4, u8, 1)
@@ -262,6 +249,19 @@ static size_t find_noninteger(const void *src, size_t n, float lo, float hi)
 SUMS(u8)
 SUMS(i8)
 
+static size_t code_test(const ki_code_test *t, size_t n, uint32_t *pos)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const int32_t whole = 32 * t->high[i] + (t->low ? 2 * t->low[i] : 0) - t->bias;
+        const float product = t->unit * t->scale[i] * ((float)whole + t->slack);
+        pos[kept] = (uint32_t)i;
+        kept += !(t->k * t->half_norm[i] - product > t->edge);
+    }
+    return kept;
+}
+
 static void join_planes(const void *high, const void *low, size_t n, size_t d, uint8_t flip,
                         void *out)
 {
@@ -300,7 +300,6 @@ void ki_fill_scan_scalar(ki_kernels *k)
     SET(MINMAX2, minmax2, F32, f32)
     SET(HAMMING, hamming, BITS, bits)
     SET(ANDOR2, andor2, BITS, bits)
-    SET(DOT8, dot8, U8, u8)
     SET(DOT4, dot4, U8, u8)
     k->f32_from_f16 = f32_from_f16;
     k->f32_from_bf16 = f32_from_bf16;
@@ -312,5 +311,6 @@ void ki_fill_scan_scalar(ki_kernels *k)
     k->find_noninteger = find_noninteger;
     k->sums_u8 = sums_u8;
     k->sums_i8 = sums_i8;
+    k->code_test = code_test;
     k->join_planes = join_planes;
 }

@@ -3,11 +3,6 @@
  * times the sum of the query to each product, taken off again once a row. */
 #include "kernel/isa/ops_avx512.h"
 
-KI_INLINE W w_dot_us(W a, B u, B s)
-{
-    return _mm512_dpbusd_epi32(a, u, s);
-}
-
 KI_INLINE W w_dot_uu(W a, B q, B x)
 {
     return _mm512_dpbusd_epi32(a, q, b_flip(x)); // q * (x - 128)
@@ -24,7 +19,7 @@ KI_INLINE W w_dot_nibbles(W a, B x, B lo, B hi)
     return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(a, low, lo), high, hi);
 }
 
-enum { BIAS_UU = 128, BIAS_SS = -128, BIAS_US = 0 };
+enum { BIAS_UU = 128, BIAS_SS = -128 };
 
 KI_INLINE W w_sum_s(W a, B x)
 {
