@@ -105,13 +105,10 @@ const void *ki_batch_rows(ki_batch *b, const ki_stretch *s, const unsigned char 
 /* An edge that all but some outliers of x [n] are within, the outliers at most a 64-th of them:
  * then *outliers becomes true. Or x's largest. x >= 0, not NaN. */
 float ki_batch_edge(const float *x, size_t n, bool *outliers);
-/* Loops over the rows of a stretch go in steps of this many, which compilers turn into vectors
- * without a remainder: arrays by row are as long as the longest stretch, a multiple of it, and what
- * lies behind the last row is written and never used. */
+/* Arrays by row are as long as the longest stretch, a multiple of this many: loops over them go in
+ * such steps, each a function whose loop compilers turn into vectors without a remainder. What lies
+ * behind the last row is written and never used. */
 enum { KI_STRETCH_STEP = 64 };
-#define KI_EACH_ROW(i, n)                                                                          \
-    for (size_t i##_ = 0; i##_ < (n); i##_ += KI_STRETCH_STEP)                                     \
-        for (size_t step_ = 0, i = i##_; step_ < KI_STRETCH_STEP; step_++, i++)
 /* thr, which may be infinite, rounded down, with room for a comparison's own rounding of `size`. */
 float ki_batch_floor(double thr, double size);
 

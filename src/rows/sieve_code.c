@@ -107,17 +107,22 @@ static void rows(ki_batch *b, const ki_stretch *s)
     b->unit = 0.0;
 }
 
+static void multiply_step(const float *restrict x, float factor, float *restrict to)
+{
+    for (size_t i = 0; i < KI_STRETCH_STEP; i++) to[i] = x[i] * factor;
+}
+
 /* b for the panel's unit: h / t, -inf for outliers. */
 static void divide_half_norms(ki_batch *b, double unit)
 {
     const float factor = (float)((1.0 - 16.0 * U) / unit);
     const float *half_norm = b->number[HALF_NORM], *out = b->number[OUT];
-    float *restrict to = b->b;
     const size_t n = b->stretch->n;
+    float *to = b->b;
 
     if (b->unit == unit) return;
     b->unit = unit;
-    KI_EACH_ROW(i, n) to[i] = half_norm[i] * factor;
+    for (size_t i = 0; i < n; i += KI_STRETCH_STEP) multiply_step(half_norm + i, factor, to + i);
     if (b->outliers)
         for (size_t i = 0; i < n; i++) to[i] += out[i];
 }

@@ -63,13 +63,20 @@ static void pack_bytes(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
     ki_pack_panel(to, v->d, panel->nq, v->d, panel->packed);
 }
 
+/* What is taken off the products of KI_STRETCH_STEP rows, by their sums. */
+static void own_terms(const int32_t *restrict sums, float half, float offset, float *restrict to)
+{
+    for (size_t i = 0; i < KI_STRETCH_STEP; i++)
+        to[i] = half * (float)sums[2 * i + 1] - offset * (float)sums[2 * i];
+}
+
 static void rows_bytes(ki_batch *b, const ki_stretch *s)
 {
     const ki_view *v = b->part->s->v;
     const ki_kernels *k = ki_kernels_get();
     const float offset = (float)offset_of(v), half = v->metric == KITH_L2 ? 0.5f : 0.0f;
     const int32_t *sums = b->sums;
-    float *restrict to = b->b, *restrict inverse = b->a;
+    float *to = b->b, *inverse = b->a;
     ki_block *job = &b->job;
 
     job->rows = ki_batch_rows(b, s, s->run.rows, v->row_bytes);
@@ -87,7 +94,8 @@ static void rows_bytes(ki_batch *b, const ki_stretch *s)
         }
         return;
     }
-    KI_EACH_ROW(i, s->n) to[i] = half * (float)sums[2 * i + 1] - offset * (float)sums[2 * i];
+    for (size_t i = 0; i < s->n; i += KI_STRETCH_STEP)
+        own_terms(sums + 2 * i, half, offset, to + i);
 }
 
 static void thresholds_bytes(ki_batch *b, ki_panel *panel)

@@ -211,12 +211,13 @@ void ki_top_settle(ki_top *t)
 /* ---- bets ------------------------------------------------------------------------------------ */
 
 /* Of K best rows, each offered by now with probability f, Binomial(K, f) have been; above its mean
- * by four standard deviations and three it is once in 10^5 or less. */
+ * by four standard deviations and two it is once in 10^4 or less: a lost bet costs another pass over
+ * all rows, a higher rank a few more candidates. */
 static size_t bet_rank(double k, double share)
 {
     const double mean = k * share;
 
-    return (size_t)ceil(mean + 3.0 * sqrt(mean * (1.0 - share)) + 2.0);
+    return (size_t)ceil(mean + 4.0 * sqrt(mean * (1.0 - share)) + 2.0);
 }
 
 /* Neighbours in storage are often near one another, and come together: of those of one place the
