@@ -19,6 +19,7 @@
 
 #include "base/cpu.h"
 #include "kernel/kernel.h"
+#include "median.h"
 
 #if KI_CPU_X86
 #    include <immintrin.h>
@@ -322,17 +323,9 @@ static void run_once(thing *t, size_t round)
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
+static double seconds_of(thing *t)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(thing *t)
-{
-    qsort(t->seconds, rounds, sizeof *t->seconds, by_value);
-    return t->seconds[rounds / 2];
+    return median(t->seconds, rounds);
 }
 
 /* Multiply-adds a second. */
@@ -347,7 +340,7 @@ static double peak_of(const thing *t, const double *rate)
 
 static void print_slot(thing *t, const double *rate)
 {
-    const double pairs = (double)t->n * (double)t->nq, took = median(t) / pairs * 1e9;
+    const double pairs = (double)t->n * (double)t->nq, took = seconds_of(t) / pairs * 1e9;
     const double peak = peak_of(t, rate);
     const double least = peak > 0.0 ? (double)t->d / peak * 1e9 : 0.0;
 
@@ -357,7 +350,7 @@ static void print_slot(thing *t, const double *rate)
                  "\"queries_per_s\": %.0f, \"hits\": %zu}\n"
                : "%-10s %-8s %5zu %8zu %7zu %9.4f %9.4f %9.4f %8.2f %10.0f %8zu\n",
            t->isa->name, op_names[t->op], t->d, t->n, t->nq, least, took,
-           t->seconds[0] / pairs * 1e9, least / took, (double)t->nq / median(t), t->n_hits);
+           t->seconds[0] / pairs * 1e9, least / took, (double)t->nq / seconds_of(t), t->n_hits);
 }
 
 static void print_all(void)
@@ -366,7 +359,7 @@ static void print_all(void)
 
     for (size_t i = 0; i < n_things; i++)
         if (things[i].peak)
-            rate[things[i].peak - peaks] = things[i].peak->adds / median(&things[i]);
+            rate[things[i].peak - peaks] = things[i].peak->adds / seconds_of(&things[i]);
     for (size_t i = 0; peaks[i].run; i++)
         if (rate[i] > 0.0)
             printf(json ? "{\"peak\": \"%s\", \"giga_per_s\": %.1f}\n"

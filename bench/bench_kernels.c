@@ -16,6 +16,7 @@
 
 #include "base/cpu.h"
 #include "kernel/kernel.h"
+#include "median.h"
 
 #if KI_CPU_X86
 #    include <immintrin.h>
@@ -190,16 +191,9 @@ static void run_once(thing *t, size_t round)
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
+static double seconds_of(thing *t)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(thing *t)
-{
-    qsort(t->seconds, rounds, sizeof *t->seconds, by_value);
-    return t->seconds[rounds / 2];
+    return median(t->seconds, rounds);
 }
 
 /* ns a row. */
@@ -216,7 +210,7 @@ static double floor_of(const thing *t, double bandwidth, const double *rate)
 static void print_slot(thing *t, double bandwidth, const double *rate)
 {
     const double turns = t->cached ? CACHED_TURNS : 1;
-    const double took = median(t) / turns / (double)rows_of(t) * 1e9;
+    const double took = seconds_of(t) / turns / (double)rows_of(t) * 1e9;
     const double least = floor_of(t, bandwidth, rate);
 
     printf(json ? "{\"isa\": \"%s\", \"op\": \"%s\", \"type\": \"%s\", \"rows\": \"%s\", "
@@ -233,11 +227,11 @@ static void print_all(void)
 
     for (size_t i = 0; i < n_things; i++) {
         thing *t = &things[i];
-        if (t->streams && (double)len / median(t) > bandwidth) {
+        if (t->streams && (double)len / seconds_of(t) > bandwidth) {
             best = t->streams;
-            bandwidth = (double)len / median(t);
+            bandwidth = (double)len / seconds_of(t);
         }
-        if (t->peak) rate[t->peak - peaks] = t->peak->adds * CHAINS * TURNS / median(t);
+        if (t->peak) rate[t->peak - peaks] = t->peak->adds * CHAINS * TURNS / seconds_of(t);
     }
     printf(json ? "{\"stream\": %zu, \"gb_per_s\": %.2f}\n"
                 : "stream bandwidth: %zu streams, %.2f GB/s\n", best, bandwidth * 1e-9);

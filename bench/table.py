@@ -27,31 +27,34 @@ def exact(build):
 
 
 def kernels(build):
-    rows = lines_of(os.path.join(build, "bench_kernels.json"))
-    peaks = ["%d streams %.1f" % (r["stream"], r["gb_per_s"]) for r in rows if "stream" in r]
-    yield "Read bandwidth, GB/s: %s." % ", ".join(peaks)
-    yield ""
-    yield "| ISA | kernel | rows in | floor, ns a row | measured | fraction |"
-    yield "|---|---|---|---|---|---|"
-    for r in rows:
-        if "op" in r:
-            yield "| %s | %s %s, d = %d | %s | %.2f | %.2f | %.2f |" % (
-                r["isa"], r["op"], r["type"], r["dim"], r["rows"], r["floor_ns"], r["ns"],
-                r["fraction"])
+    return slots(build, "bench_kernels.json", "Read bandwidth, GB/s: ", "%(stream)d streams "
+                 "%(gb_per_s).1f", "kernel | rows in | floor, ns a row",
+                 "%(op)s %(type)s, d = %(dim)d | %(rows)s", 2)
 
 
 def blocks(build):
-    rows = lines_of(os.path.join(build, "bench_blocks.json"))
-    peaks = ["%s %.0f" % (r["peak"], r["giga_per_s"]) for r in rows if "peak" in r]
-    yield "Peaks, thousand million multiply-adds (of bits: bits) a second: %s." % "; ".join(peaks)
+    return slots(build, "bench_blocks.json",
+                 "Peaks, thousand million multiply-adds (of bits: bits) a second: ",
+                 "%(peak)s %(giga_per_s).0f", "block | rows x queries | floor, ns a pair",
+                 "%(op)s, d = %(dim)d | %(rows)d x %(queries)d", 3)
+
+
+def slots(build, name, peaks, peak, head, what, digits):
+    """A line of peaks and a table of slots; a peak's line has no `op`."""
+    rows = lines_of(os.path.join(build, name))
+    yield peaks + "; ".join(peak % r for r in rows if "op" not in r and peak_key(peak) in r) + "."
     yield ""
-    yield "| ISA | block | rows x queries | floor, ns a pair | measured | fraction |"
-    yield "|---|---|---|---|---|---|"
+    yield "| ISA | %s | measured | fraction |" % head
+    yield "|---" * 6 + "|"
     for r in rows:
         if "op" in r:
-            yield "| %s | %s, d = %d | %d x %d | %.3f | %.3f | %s |" % (
-                r["isa"], r["op"], r["dim"], r["rows"], r["queries"], r["floor_ns"], r["ns"],
+            yield "| %s | %s | %.*f | %.*f | %s |" % (
+                r["isa"], what % r, digits, r["floor_ns"], digits, r["ns"],
                 "%.2f" % r["fraction"] if r["floor_ns"] else "")
+
+
+def peak_key(peak):
+    return peak[peak.index("(") + 1:peak.index(")")]
 
 
 def main(build, *documents):

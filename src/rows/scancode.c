@@ -38,8 +38,7 @@
 
 #define ROUNDS 0x1.8p52 /* + |v| < 2^51 rounds v to the nearest integer, ties to even */
 
-/* Rows coded together, sums of a query's terms: additions wait for one another. */
-enum { GROUP = 4, ABREAST = 4 };
+enum { GROUP = 4 }; /* rows coded together: additions wait for one another */
 
 /* Components coded at a time, and compared for the largest: fixed numbers, so that compilers make
  * vectors of the loops. */
@@ -91,11 +90,6 @@ static double shifted(const float *row, const float *centre, double factor, size
     return (double)row[j] * factor - (double)centre[j];
 }
 
-static double nearest(double v)
-{
-    return (v + ROUNDS) - ROUNDS;
-}
-
 /* The error that covers a computed residual: of its square, of max|y'| and of |y| (COSINE: 1). */
 static double covered(kith_metric m, size_t d, double residual2, double most)
 {
@@ -117,29 +111,37 @@ static double larger(double a, double b)
     return a > b ? a : b;
 }
 
+static const float nothing[STRIP]; // a strip of the centre where there is none
+
+/* The largest |row_j factor - centre_j|; centre NULL: 0. */
 static double most_of(const float *row, const float *centre, double factor, size_t d)
 {
     double most[LANES] = {0.0};
-    size_t j = 0;
 
-    for (; d - j >= LANES; j += LANES)
-        for (size_t k = 0; k < LANES; k++)
-            most[k] = larger(fabs(shifted(row + j, centre + j, factor, k)), most[k]);
-    for (; j < d; j++) most[0] = larger(fabs(shifted(row, centre, factor, j)), most[0]);
+    for (size_t at = 0; at < d; at += STRIP) {
+        const float *x = row + at, *c = centre ? centre + at : nothing;
+        const size_t n = d - at < STRIP ? d - at : STRIP;
+
+        for (size_t j = 0; n == STRIP && j < STRIP; j += LANES)
+            for (size_t k = 0; k < LANES; k++)
+                most[k] = larger(fabs(shifted(x + j, c + j, factor, k)), most[k]);
+        for (size_t j = 0; n < STRIP && j < n; j++)
+            most[0] = larger(fabs(shifted(x, c, factor, j)), most[0]);
+    }
     for (size_t k = 1; k < LANES; k++) most[0] = larger(most[k], most[0]);
     return most[0];
 }
 
-/* Components of a row from `at` on: their v, and what each misses by, squared. |y| is at most
- * 127 (1 + 2^-23) scales, so that no v is out of -127…127. The lowest bits of the rounding sum are
- * those of v as an integer. */
+/* Components of a row, or of a query, from `at` on: their v, and what each misses by, squared. No
+ * |y| is above as many scales as there are levels but by rounding, so no v is out of -127…127. The
+ * lowest bits of the rounding sum are those of v as an integer. */
 KI_INLINE void code_strip(const coding *g, size_t at, const float *centre, size_t n, int16_t *v,
                           double *missed2)
 {
     const double factor = g->factor, scale = g->scale, inverse = g->inverse;
 
     for (size_t j = 0; j < n; j++) {
-        const double y = shifted(g->row + at, centre + at, factor, j), sum = y * inverse + ROUNDS;
+        const double y = shifted(g->row + at, centre, factor, j), sum = y * inverse + ROUNDS;
         const double r = y - scale * (sum - ROUNDS);
         uint64_t bits;
 
@@ -203,10 +205,10 @@ static void code_half(coding *g, size_t n, size_t d, size_t from, size_t end, co
             const size_t to = i * plane + at - from;
 
             if (left >= STRIP) {
-                code_strip(&g[i], at, centre, STRIP, v, missed2[i]);
+                code_strip(&g[i], at, centre + at, STRIP, v, missed2[i]);
                 keep_strip(&g[i], v, STRIP, from > 0, high + to, low + to);
             } else {
-                code_strip(&g[i], at, centre, left, v, missed2[i]);
+                code_strip(&g[i], at, centre + at, left, v, missed2[i]);
                 keep_strip(&g[i], v, left, from > 0, high + to, low + to);
             }
         }
@@ -302,32 +304,15 @@ bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-/* What x is made of: x_j = q_j * factor - (L2: centre_j). */
-typedef struct query_shape {
-    double factor;
-    bool centred;
-} query_shape;
-
-static query_shape shape_of(kith_metric m, const float *q, size_t d)
+/* x_j = q_j * factor - (L2: centre_j). */
+static const float *centre_of(kith_metric m, const float *centre)
 {
-    return (query_shape){row_factor(m, q, d), m == KITH_L2};
-}
-
-static double component(const query_shape *s, const float *q, const float *centre, size_t j)
-{
-    return (double)q[j] * s->factor - (s->centred ? (double)centre[j] : 0.0);
+    return m == KITH_L2 ? centre : NULL;
 }
 
 double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre)
 {
-    const query_shape s = shape_of(m, q, d);
-    double most[ABREAST] = {0.0};
-
-    for (size_t j = 0; j < d; j++) {
-        const double x = fabs(component(&s, q, centre, j));
-        most[j % ABREAST] = x > most[j % ABREAST] ? x : most[j % ABREAST];
-    }
-    return fmax(fmax(most[0], most[1]), fmax(most[2], most[3]));
+    return most_of(q, centre_of(m, centre), row_factor(m, q, d), d);
 }
 
 /* 0 when the query is too short or too long for float arithmetic: then all of it is error. */
@@ -339,13 +324,13 @@ float ki_scan_unit(double most, double levels)
 }
 
 /* Lengths of the query and of the centre, and their product. */
-static void take_dot(const query_shape *s, const float *q, size_t d, const float *centre,
+static void take_dot(const float *q, double factor, size_t d, const float *centre,
                      ki_scan_terms *out)
 {
     double dot = 0.0, q2 = 0.0, c2 = 0.0;
 
     for (size_t j = 0; j < d; j++) {
-        const double x = (double)q[j] * s->factor, c = (double)centre[j];
+        const double x = (double)q[j] * factor, c = (double)centre[j];
         dot += x * c;
         q2 += x * x;
         c2 += c * c;
@@ -355,28 +340,44 @@ static void take_dot(const query_shape *s, const float *q, size_t d, const float
     out->lost = ((double)d + 16.0) * 0x1p-51 * out->size * (sqrt(c2) + 1.0);
 }
 
-void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double most,
-                      double levels, float unit, int16_t *w, ki_scan_terms *out)
+/* Sums of a strip, in lanes. */
+KI_INLINE void add_strip(const int16_t *v, const double *missed2, size_t n, double *residual2,
+                         int64_t *squares)
 {
-    const query_shape s = shape_of(m, q, d);
-    const double t = (double)unit, inverse = t > 0.0 ? 1.0 / t : 0.0;
-    double residual2[ABREAST] = {0.0}, w2[ABREAST] = {0.0}, squares;
+    int32_t some = 0;
 
-    for (size_t j = 0; j < d; j++) {
-        const double x = component(&s, q, centre, j);
-        double v = nearest(x * inverse), r;
-        v = v > levels ? levels : v;
-        v = v < -levels ? -levels : v;
-        r = x - t * v;
-        w[j] = (int16_t)v;
-        residual2[j % ABREAST] += r * r;
-        w2[j % ABREAST] += v * v;
+    for (size_t j = 0; j < n; j++) some += v[j] * v[j];
+    for (size_t j = 0; j < n; j++) residual2[j % LANES] += missed2[j];
+    *squares += some;
+}
+
+void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double most,
+                      float unit, int16_t *w, ki_scan_terms *out)
+{
+    const double t = (double)unit;
+    const float *shift = centre_of(m, centre);
+    coding g = {.row = q, .factor = row_factor(m, q, d), .scale = t};
+    double residual2[LANES] = {0.0}, missed2[STRIP];
+    int64_t squares = 0;
+
+    g.inverse = t > 0.0 ? 1.0 / t : 0.0;
+    for (size_t at = 0; at < d; at += STRIP) {
+        const float *c = shift ? shift + at : nothing;
+        const size_t n = d - at;
+
+        if (n >= STRIP) {
+            code_strip(&g, at, c, STRIP, w + at, missed2);
+            add_strip(w + at, missed2, STRIP, residual2, &squares);
+        } else {
+            code_strip(&g, at, c, n, w + at, missed2);
+            add_strip(w + at, missed2, n, residual2, &squares);
+        }
     }
-    squares = w2[0] + w2[1] + (w2[2] + w2[3]);
-    *out = (ki_scan_terms){.metric = m, .unit = t, .half = 0.5 * t * t * squares};
-    out->error = covered(m, d, residual2[0] + residual2[1] + (residual2[2] + residual2[3]), most);
-    out->length = t * sqrt(squares) * (1.0 + U);
-    if (m != KITH_L2) take_dot(&s, q, d, centre, out);
+    for (size_t k = 1; k < LANES; k++) residual2[0] += residual2[k];
+    *out = (ki_scan_terms){.metric = m, .unit = t, .half = 0.5 * t * t * (double)squares};
+    out->error = covered(m, d, residual2[0], most);
+    out->length = t * sqrt((double)squares) * (1.0 + U);
+    if (m != KITH_L2) take_dot(q, g.factor, d, centre, out);
 }
 
 ki_scan_edges ki_scan_edges_of(const ki_scan_terms *t, double tau, double span)

@@ -53,10 +53,11 @@ typedef struct ki_scan_terms {
 
 /* max |x_j|. */
 double ki_scan_most(kith_metric m, const float *q, size_t d, const float *centre);
-/* Quantise to |w_j| <= levels; most: ki_scan_most; unit: ki_scan_unit of at least that. w: [d]. */
+/* To quantise to |w_j| <= levels, at most 127. */
 float ki_scan_unit(double most, double levels);
+/* most: ki_scan_most; unit: ki_scan_unit of at least that. w: [d]. */
 void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *centre, double most,
-                      double levels, float unit, int16_t *w, ki_scan_terms *out);
+                      float unit, int16_t *w, ki_scan_terms *out);
 /* Above what a row is out, by its error: base + slope e + square e^2. IP, COSINE: of rows whose
  * |scale * v| is at most `span`. */
 typedef struct ki_scan_edges {

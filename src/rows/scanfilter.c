@@ -45,7 +45,7 @@ void ki_scan_query_begin(kith_metric m, const float *q, size_t d, const ki_scan_
     int64_t squares = 0;
 
     *out = (ki_scan_query){.halves = {byte, byte + ki_plane(d)}};
-    ki_scan_quantise(m, q, d, c->centre, most, LEVELS, unit, w, &out->terms);
+    ki_scan_quantise(m, q, d, c->centre, most, unit, w, &out->terms);
     for (size_t j = 0; j < d; j++) {
         byte[j] = (int8_t)w[j];
         out->sum += w[j];

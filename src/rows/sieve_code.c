@@ -41,7 +41,7 @@ static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
     for (size_t i = 0; i < panel->nq; i++) {
         const float unit = ki_scan_unit(v->metric == KITH_L2 ? all : most[i], levels);
         ki_scan_quantise(v->metric, b->part->prepared[panel->query[i]].q, d, chunk->centre, most[i],
-                         levels, unit, w, &panel->lane[i].terms);
+                         unit, w, &panel->lane[i].terms);
         for (size_t j = 0; j < d; j++) to[i * d + j] = (int8_t)w[j];
     }
     ki_pack_panel(to, d, panel->nq, d, panel->packed);

@@ -211,8 +211,8 @@ void ki_top_settle(ki_top *t)
 /* ---- bets ------------------------------------------------------------------------------------ */
 
 /* Of K best rows, each offered by now with probability f, Binomial(K, f) have been; above its mean
- * by four standard deviations and two it is once in 10^4 or less: a lost bet costs another pass over
- * all rows, a higher rank a few more candidates. */
+ * by four standard deviations and two it is once in 10^4 or less: a lost bet costs another pass
+ * over all rows, a higher rank a few more candidates. */
 static size_t bet_rank(double k, double share)
 {
     const double mean = k * share;

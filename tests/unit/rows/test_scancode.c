@@ -155,7 +155,7 @@ static void check_panel_query(const bench *b, size_t i, double tau, double wider
     int16_t *w = need(b->d * sizeof *w);
     ki_scan_terms t;
 
-    ki_scan_quantise(b->metric, q, b->d, b->centre, most, 127, unit, w, &t);
+    ki_scan_quantise(b->metric, q, b->d, b->centre, most, unit, w, &t);
     for (size_t r = 0; r < ROWS; r++) {
         const float k = b->metric == KITH_L2 ? 1.0f - 0x1p-20f : 0.0f;
         const double span = sqrt(2.0 * (double)b->half_norm[r]) * (1 + 0x1p-22);
