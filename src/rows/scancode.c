@@ -227,7 +227,7 @@ static void give_up(coding *g, size_t d, const float *centre, uint8_t *high, uin
         g->residual2 += y * y;
     }
     g->norm2 = 0.0;
-    g->rest = (uint32_t)(15 * 15 * d);
+    g->rest = 225 * (uint32_t)d; // 15 squared
     memset(high, 0x88, plane);
     if (d % 2) high[plane - 1] = 0x08;
     memset(low, 0, plane);
