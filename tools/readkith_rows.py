@@ -127,6 +127,7 @@ class Rows:
             full = min(CHUNK, self.n - c * CHUNK)
             check(n == (full if full >= SEED else 0), "ROWS", f"chunk {c}: {n} scan codes")
             if n == 0:
+                check(error_max == 0 and rest_max == 0, "ROWS", f"chunk {c}: errors of no codes")
                 continue
             first = c * CHUNK
             scale, error, half_norm = terms[3 * first:3 * (first + n)].reshape(3, n)
@@ -134,7 +135,7 @@ class Rows:
             high, low = self.halves(high), self.halves(low)
             self.check_scan(c, centres[c * self.d:(c + 1) * self.d], 16 * high + low, scale, error,
                             half_norm)
-            check(error.max() <= error_max, "ROWS", f"chunk {c}: its largest error")
+            check(error.max() == np.float32(error_max), "ROWS", f"chunk {c}: its largest error")
             check(((2 * low - 15) ** 2).sum(axis=1).max() == rest_max, "ROWS",
                   f"chunk {c}: its largest rest")
 

@@ -33,13 +33,13 @@ const void *ki_column_chunk(const ki_column *col, size_t c);
  * centre, value = centre + scale * (code - 128) (COSINE: of y/|y|), with a proven error a row. */
 typedef struct ki_scan_chunk {
     const float *centre;    /* [d] */
-    const uint8_t *high, *low; /* [n][ki_plane(d)] planes of the codes (kernel.h) */
+    const uint8_t *high, *low; /* [n][ki_plane(d)] each: planes of the codes (kernel.h) */
     const float *scale;     /* [n] */
     const float *error;     /* [n] Euclidean length of what the code misses, rounded up */
     const float *half_norm; /* [n] half the squared length of scale * (code - 128), nearest float */
     uint32_t n;             /* rows of this chunk that have a code in this view: 0 = none */
-    float error_max;        /* over the n rows, as is */
-    uint32_t rest_max;      /* the sum of the squares of 2 * (low half) - 15 */
+    float error_max;        /* largest error of the n rows */
+    uint32_t rest_max;      /* largest, over the n rows, sum of (2 * (low half) - 15)^2 */
 } ki_scan_chunk;
 
 typedef struct ki_view {

@@ -274,6 +274,9 @@ static kith_status read_entries(const opening *o, uint64_t *rows, uint64_t *code
         if (n != (full < KI_SCAN_SEED ? 0 : full))
             return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u of %u rows has %u scan codes", c,
                            full, n);
+        if (n == 0 && (error || scan[c].rest_max))
+            return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u has no scan codes, but errors of "
+                           "them", c);
         if (!(scan[c].error_max >= 0)) // infinite for rows whose length is beyond f32
             return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u has scan codes with error %g", c,
                            (double)scan[c].error_max);

@@ -277,6 +277,7 @@ static kith_status put_terms(writing *g)
     for (size_t c = 0; c < g->view->scan_chunks; c++) {
         const ki_scan_chunk *s = &g->view->scan[c];
 
+        if (s->n == 0) continue;
         KI_TRY(put_small(g, s->scale, s->n * sizeof(float)));
         KI_TRY(put_small(g, s->error, s->n * sizeof(float)));
         KI_TRY(put_small(g, s->half_norm, s->n * sizeof(float)));

@@ -20,10 +20,15 @@
  *         plus `lost`, (d+16) 2^-52 |q| (|c| + |y|), for sums in double: of <q,c> and of the key.
  * COSINE  is IP of q/|q| and y/|y|.
  * Float arithmetic. <w,v> is exact in int32; its conversion, the factors t, s and the final
- * subtraction cost 5 u |M| + 2 u h. With Q = t |w| that is at most 8 u Q |sv| + 2 u h (Cauchy-
- * Schwarz); Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2 and 8 u h of the 16 u h it gives away;
- * IP pays 8 u Q |sv| beside e_q |sv|. What underflows is less than 2^-100 in all, since units and
- * scales below 2^-126 are not used and <w,v> is an integer.
+ * subtraction cost 5 u |M| + 2 u h (7 u |M| where half the unit is denormal). With Q = t |w| that
+ * is at most 8 u Q |sv| + 2 u h (Cauchy-Schwarz); Q |sv| <= Q^2/2 + |sv|^2/2, so L2 pays 8 u Q^2/2
+ * and 8 u h of the 16 u h it gives away; IP pays 8 u Q |sv| beside e_q |sv|.
+ * Sums in double. Of `lost`, |c| is there as such, |y| <= |c| + |sv| + e_y: e_y by `slope`, |sv| by
+ * the 8 u Q |sv| or, for unit 0, by what `covered` adds to e_q.
+ * Underflow. Units and scales below 2^-126 are not used and <w,v> is an integer, so products lose
+ * less than 2^-100 in all. A denormal half_norm is off by 2^-150, times e_q / span <= |q| 2^75 (IP:
+ * no span is below sqrt(2^-149)), and panels take lengths up to 2^-74 for 0: both are below the
+ * 2^-47 |q| that `lost` has beyond |q| |c|.
  */
 #include "rows/scancode.h"
 
@@ -99,12 +104,12 @@ static double covered(kith_metric m, size_t d, double residual2, double most)
     return sqrt(residual2) * (1.0 + lost) + lost * lengths;
 }
 
-/* A row under way. */
-typedef struct coding {
+/* A row, or a query, under way. */
+typedef struct quantising {
     const float *row;
     double factor, most, scale, inverse, residual2, norm2;
     uint32_t rest;
-} coding;
+} quantising;
 
 static double larger(double a, double b)
 {
@@ -135,7 +140,7 @@ static double most_of(const float *row, const float *centre, double factor, size
 /* Components of a row, or of a query, from `at` on: their v, and what each misses by, squared. No
  * |y| is above as many scales as there are levels but by rounding, so no v is out of -127…127. The
  * lowest bits of the rounding sum are those of v as an integer. */
-KI_INLINE void code_strip(const coding *g, size_t at, const float *centre, size_t n, int16_t *v,
+KI_INLINE void code_strip(const quantising *g, size_t at, const float *centre, size_t n, int16_t *v,
                           double *missed2)
 {
     const double factor = g->factor, scale = g->scale, inverse = g->inverse;
@@ -151,9 +156,10 @@ KI_INLINE void code_strip(const coding *g, size_t at, const float *centre, size_
     }
 }
 
-/* Codes to their halves of the planes; what they add to the row's sums. */
-KI_INLINE void keep_strip(coding *g, const int16_t *v, size_t n, bool upper, uint8_t *restrict high,
-                          uint8_t *restrict low)
+/* Codes to their halves of the planes, the lower before the upper; what they add to the row's
+ * sums. */
+KI_INLINE void keep_strip(quantising *g, const int16_t *v, size_t n, bool upper,
+                          uint8_t *restrict high, uint8_t *restrict low)
 {
     int32_t norm2 = 0, rest = 0;
     uint8_t code[STRIP];
@@ -172,8 +178,10 @@ KI_INLINE void keep_strip(coding *g, const int16_t *v, size_t n, bool upper, uin
     g->rest += (uint32_t)rest;
 }
 
+_Static_assert(GROUP == 4, "add_up has four sums");
+
 /* The residuals of GROUP rows, each in index order: sums that need not wait for one another. */
-static void add_up(double missed2[GROUP][STRIP], size_t n, coding *g)
+static void add_up(double missed2[GROUP][STRIP], size_t n, quantising *g)
 {
     double a = g[0].residual2, b = g[1].residual2, c = g[2].residual2, d = g[3].residual2;
 
@@ -191,8 +199,8 @@ static void add_up(double missed2[GROUP][STRIP], size_t n, coding *g)
 
 /* Components from…end-1 of up to GROUP rows, all of the lower or all of the upper half. high, low:
  * those of the first row. */
-static void code_half(coding *g, size_t n, size_t d, size_t from, size_t end, const float *centre,
-                      uint8_t *high, uint8_t *low)
+static void code_half(quantising *g, size_t n, size_t d, size_t from, size_t end,
+                      const float *centre, uint8_t *high, uint8_t *low)
 {
     const size_t plane = ki_plane(d);
     double missed2[GROUP][STRIP] = {{0.0}};
@@ -216,8 +224,9 @@ static void code_half(coding *g, size_t n, size_t d, size_t from, size_t end, co
     }
 }
 
-/* A row that is too long for float arithmetic: v = 0, the residual is the row. */
-static void give_up(coding *g, size_t d, const float *centre, uint8_t *high, uint8_t *low)
+/* A row that is too short or too long for float arithmetic: it is its centre, all else is error.
+ * Its codes are any then; these have the smallest rest. */
+static void give_up(quantising *g, size_t d, const float *centre, uint8_t *high, uint8_t *low)
 {
     const size_t plane = ki_plane(d);
 
@@ -226,16 +235,16 @@ static void give_up(coding *g, size_t d, const float *centre, uint8_t *high, uin
         const double y = shifted(g->row, centre, g->factor, j);
         g->residual2 += y * y;
     }
-    g->norm2 = 0.0;
-    g->rest = 225 * (uint32_t)d; // 15 squared
+    g->scale = g->norm2 = 0.0;
+    g->rest = (uint32_t)d;
     memset(high, 0x88, plane);
-    if (d % 2) high[plane - 1] = 0x08;
-    memset(low, 0, plane);
+    memset(low, 0x88, plane);
+    if (d % 2) high[plane - 1] = low[plane - 1] = 0x08;
 }
 
-static coding begin(kith_metric m, const float *row, size_t d, const float *centre)
+static quantising begin(kith_metric m, const float *row, size_t d, const float *centre)
 {
-    coding g = {.row = row, .factor = row_factor(m, row, d)};
+    quantising g = {.row = row, .factor = row_factor(m, row, d)};
     float scale;
 
     g.most = most_of(row, centre, g.factor, d);
@@ -250,7 +259,7 @@ uint32_t ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d
                             const ki_scan_arrays *to, size_t at)
 {
     const size_t plane = ki_plane(d);
-    coding g[GROUP] = {{0}};
+    quantising g[GROUP] = {{0}};
     uint32_t rest_max = 0;
 
     for (size_t first = 0; first < n; first += GROUP) {
@@ -264,7 +273,8 @@ uint32_t ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d
             const double half = 0.5 * g[i].scale * g[i].scale;
             const size_t row = at + first + i;
 
-            if (half * g[i].norm2 > LONGEST) give_up(&g[i], d, to->centre, high, low);
+            if (!(g[i].scale > 0.0) || half * g[i].norm2 > LONGEST)
+                give_up(&g[i], d, to->centre, high, low);
             to->scale[row] = (float)g[i].scale;
             to->half_norm[row] = (float)(half * g[i].norm2);
             to->error[row] = ki_scan_up(covered(m, d, g[i].residual2, g[i].most));
@@ -281,25 +291,30 @@ static unsigned half_byte(const uint8_t *row, size_t d, size_t j)
     return j < plane ? row[j] & 15 : row[j - plane] >> 4;
 }
 
-bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_chunk *c, size_t i)
+bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_chunk *c, size_t i,
+                       uint32_t *rest)
 {
     const double factor = row_factor(m, row, d), scale = (double)c->scale[i];
-    const uint8_t *high = c->high + i * ki_plane(d), *low = c->low + i * ki_plane(d);
-    double residual2 = 0.0, most = 0.0, norm2 = 0.0, rest = 0.0;
+    const size_t plane = ki_plane(d);
+    const uint8_t *high = c->high + i * plane, *low = c->low + i * plane;
+    double residual2 = 0.0, most = 0.0, norm2 = 0.0;
 
+    *rest = 0;
     if (!(scale >= 0.0)) return false;
+    if (d % 2 && (high[plane - 1] | low[plane - 1]) > 15) return false;
     for (size_t j = 0; j < d; j++) {
-        const unsigned h = half_byte(high, d, j), l = half_byte(low, d, j);
-        const double y = shifted(row, c->centre, factor, j), v = (double)(16 * h + l) - 128.0;
-        const double r = y - scale * v, half = 2.0 * (double)l - 15.0;
+        const int32_t l = (int32_t)half_byte(low, d, j), half = 2 * l - 15;
+        const int32_t code = 16 * (int32_t)half_byte(high, d, j) + l;
+        const double y = shifted(row, c->centre, factor, j), v = (double)code - 128.0;
+        const double r = y - scale * v;
         if (fabs(y) > most) most = fabs(y);
         residual2 += r * r;
         norm2 += v * v;
-        rest += half * half;
+        *rest += (uint32_t)(half * half);
     }
     norm2 = 0.5 * scale * scale * norm2;
     if (!(norm2 <= LONGEST) || c->half_norm[i] != (float)norm2) return false;
-    return rest <= (double)c->rest_max && (double)c->error[i] >= covered(m, d, residual2, most);
+    return (double)c->error[i] >= covered(m, d, residual2, most);
 }
 
 /* ---- queries --------------------------------------------------------------------------------- */
@@ -323,7 +338,8 @@ float ki_scan_unit(double most, double levels)
     return unit >= 0x1p-126 && unit <= 0x1p30 ? ki_scan_up(unit) : 0.0f;
 }
 
-/* Lengths of the query and of the centre, and their product. */
+/* Lengths of the query and of the centre, and their product. The 1 is the length of a row under
+ * COSINE, and covers for both what underflows (above). */
 static void take_dot(const float *q, double factor, size_t d, const float *centre,
                      ki_scan_terms *out)
 {
@@ -356,7 +372,7 @@ void ki_scan_quantise(kith_metric m, const float *q, size_t d, const float *cent
 {
     const double t = (double)unit;
     const float *shift = centre_of(m, centre);
-    coding g = {.row = q, .factor = row_factor(m, q, d), .scale = t};
+    quantising g = {.row = q, .factor = row_factor(m, q, d), .scale = t};
     double residual2[LANES] = {0.0}, missed2[STRIP];
     int64_t squares = 0;
 

@@ -28,9 +28,9 @@ void ki_scancode_centre(kith_metric m, const float *rows, size_t d, float *centr
  * `rest` of them. */
 uint32_t ki_scancode_encode(kith_metric m, const float *rows, size_t n, size_t d,
                             const ki_scan_arrays *to, size_t at);
-/* The bounds of row i, checked in double: false when the code lies. */
-bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_chunk *c,
-                       size_t i);
+/* The bounds of row i, checked in double: false when the code lies. *rest: the row's. */
+bool ki_scancode_holds(kith_metric m, const float *row, size_t d, const ki_scan_chunk *c, size_t i,
+                       uint32_t *rest);
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
@@ -82,7 +82,7 @@ typedef struct ki_scan_query {
     ki_query4 halves; /* what KI_DOT4 takes; in the caller's scratch */
     int32_t sum;      /* of its components */
     float slack;      /* what low halves can add to twice a product */
-    double span;      /* IP, COSINE: |scale * v| of some row */
+    double span;      /* IP, COSINE: a usual |scale * v|: any is right, this one is fast */
 } ki_scan_query;
 
 size_t ki_scan_query_bytes(size_t d);

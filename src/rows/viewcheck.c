@@ -3,6 +3,7 @@
 #include "rows/store.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "rows/scancode.h"
 
@@ -78,21 +79,32 @@ static kith_status check_padding(const ki_view *v, uint32_t pos)
     return ki_fail(KITH_CORRUPT, "row %u has bits behind its last component", pos);
 }
 
-static kith_status check_code(const ki_view *v, const ki_scan_chunk *s, uint32_t pos)
+/* The largest error and rest of some rows. */
+typedef struct maxima {
+    float error;
+    uint32_t rest;
+} maxima;
+
+static kith_status check_code(const ki_view *v, const ki_scan_chunk *s, uint32_t pos, maxima *most)
 {
     const size_t i = pos % KI_CHUNK;
+    uint32_t rest;
 
     if (!(s->error[i] <= s->error_max))
         return ki_fail(KITH_CORRUPT, "row %u: its scan code errs by %g, its chunk's by %g", pos,
                        (double)s->error[i], (double)s->error_max);
-    if (!ki_scancode_holds(v->metric, ki_view_code(v, pos), v->d, s, i))
+    if (!ki_scancode_holds(v->metric, ki_view_code(v, pos), v->d, s, i, &rest) ||
+        rest > s->rest_max)
         return ki_fail(KITH_CORRUPT, "row %u: its scan code lies", pos);
+    if (s->error[i] > most->error) most->error = s->error[i];
+    if (rest > most->rest) most->rest = rest;
     return KITH_OK;
 }
 
 typedef struct checking {
     const ki_view *view;
     ki_progress *progress;
+    maxima *most; /* [pieces], where there is a scan code */
 } checking;
 
 /* PIECE rows, all of one chunk. Values are checked as those of a caller are. */
@@ -114,7 +126,7 @@ static kith_status check_piece(void *arg, size_t i)
 
         KI_TRY(check_padding(v, pos));
         KI_TRY(check_id(v, pos));
-        if (s && pos % KI_CHUNK < s->n) KI_TRY(check_code(v, s, pos));
+        if (s && pos % KI_CHUNK < s->n) KI_TRY(check_code(v, s, pos, &g->most[i]));
     }
     KI_TRY(ki_progress_add(g->progress, n));
 out:
@@ -139,21 +151,47 @@ static kith_status check_entries(const ki_view *v)
     return KITH_OK;
 }
 
+/* What the chunks say of all of their rows. */
+static kith_status check_maxima(const ki_view *v, const maxima *most, size_t pieces)
+{
+    for (size_t c = 0; c < v->scan_chunks; c++) {
+        const size_t end = (c + 1) * (KI_CHUNK / PIECE);
+        const ki_scan_chunk *s = &v->scan[c];
+        maxima all = {0};
+
+        for (size_t i = c * (KI_CHUNK / PIECE); i < pieces && i < end; i++) {
+            if (most[i].error > all.error) all.error = most[i].error;
+            if (most[i].rest > all.rest) all.rest = most[i].rest;
+        }
+        if (s->error_max > all.error || s->rest_max > all.rest)
+            return ki_fail(KITH_CORRUPT, "chunk %zu says more of its scan code's errors than is",
+                           c);
+    }
+    return KITH_OK;
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 kith_status ki_view_check(const ki_view *v, ki_env *env, ki_progress *p)
 {
     const struct ki_view_private *own = v->own;
     const size_t pieces = ((size_t)v->n + PIECE - 1) / PIECE;
-    checking g = {v, p};
+    checking g = {v, p, NULL};
     kith_status st = KITH_OK;
 
+    if (v->scan_chunks) {
+        g.most = ki_array(env, pieces, sizeof *g.most);
+        KI_NEED(g.most);
+        memset(g.most, 0, pieces * sizeof *g.most);
+    }
     KI_TRY(check_column(v, own->codes, v->codec->row_bytes(v->d), "rows"));
     if (own->ids) KI_TRY(check_column(v, own->ids, sizeof(int64_t), "ids"));
     KI_TRY(check_removed(v));
     KI_TRY(check_entries(v));
     KI_TRY(ki_parallel(env, ki_thread_count(env, 0, pieces), pieces, check_piece, &g));
+    KI_TRY(check_maxima(v, g.most, pieces));
     KI_TRY(ki_labels_check(&own->labels, env, v->n));
 out:
+    ki_release(env, g.most, pieces, sizeof *g.most);
     return st;
 }

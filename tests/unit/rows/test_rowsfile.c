@@ -278,6 +278,27 @@ static void every_byte_of_the_head(void **state)
     stop(&s);
 }
 
+/* What is said of a chunk's codes is what its codes are, neither less nor more. */
+static void every_bit_of_a_scan_entry(void **state)
+{
+    memory_section *head;
+    stage s;
+
+    (void)state;
+    start(&s);
+    make_blob(&s, N, true, 0);
+    head = memory_blob_find(&s.blob, KI_SECTION_ROWS);
+    assert_int_equal(head->len, KI_ROWS_HEAD + KI_ROWS_SCAN_ENTRY);
+    for (size_t i = KI_ROWS_HEAD; i < head->len; i++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            head->bytes[i] ^= (uint8_t)(1u << bit);
+            assert_int_equal(try_open(&s), KITH_CORRUPT);
+            head->bytes[i] ^= (uint8_t)(1u << bit);
+        }
+    must(try_open(&s));
+    stop(&s);
+}
+
 static void damaged_rows_do_no_harm(void **state)
 {
     stage s;
@@ -380,6 +401,7 @@ int main(void)
         cmocka_unit_test(an_opened_store_changes),
         cmocka_unit_test(every_length_is_checked),
         cmocka_unit_test(every_byte_of_the_head),
+        cmocka_unit_test(every_bit_of_a_scan_entry),
         cmocka_unit_test(damaged_rows_do_no_harm),
         cmocka_unit_test(every_put_fails),
         cmocka_unit_test(every_allocation_of_an_open_fails),

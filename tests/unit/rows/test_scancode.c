@@ -39,12 +39,30 @@ static ki_scan_arrays arrays_of(const bench *b)
     return (ki_scan_arrays){b->centre, b->scale, b->error, b->half_norm, b->high, b->low};
 }
 
+static void encode(bench *b)
+{
+    const ki_scan_arrays to = arrays_of(b);
+    uint32_t rest;
+
+    ki_scancode_centre(b->metric, b->x, b->d, b->centre);
+    rest = ki_scancode_encode(b->metric, b->x, ROWS, b->d, &to, 0);
+    ki_kernels_get()->join_planes(b->high, b->low, ROWS, b->d, 0, b->codes);
+    b->chunk = (ki_scan_chunk){.centre = b->centre,
+                               .high = b->high,
+                               .low = b->low,
+                               .scale = b->scale,
+                               .error = b->error,
+                               .half_norm = b->half_norm,
+                               .n = ROWS,
+                               .rest_max = rest};
+    for (size_t i = 0; i < ROWS; i++)
+        if (!(b->error[i] <= b->chunk.error_max)) b->chunk.error_max = b->error[i];
+}
+
 static void set_up(bench *b, kith_metric m, size_t d, hard_kind kind)
 {
     const ki_codec *c = ki_codec_find("F32");
     const uint64_t seed = 1000 * d + 10 * (uint64_t)kind + (uint64_t)m;
-    ki_scan_arrays to;
-    uint32_t rest;
 
     *b = (bench){.metric = m, .d = d, .kind = kind};
     b->x = need(ROWS * d * sizeof(float));
@@ -59,20 +77,7 @@ static void set_up(bench *b, kith_metric m, size_t d, hard_kind kind)
     hard_rows(kind, c, m, seed, ROWS, d, b->x);
     hard_queries(kind, c, m, seed + 1, b->x, ROWS, QUERIES, d, true, b->q);
     hard_rows((kind + 1) % HARD_KINDS, c, m, seed + 2, 1, d, b->q + 2 * d); // an alien
-    ki_scancode_centre(m, b->x, d, b->centre);
-    to = arrays_of(b);
-    rest = ki_scancode_encode(m, b->x, ROWS, d, &to, 0);
-    ki_kernels_get()->join_planes(b->high, b->low, ROWS, d, 0, b->codes);
-    b->chunk = (ki_scan_chunk){.centre = b->centre,
-                               .high = b->high,
-                               .low = b->low,
-                               .scale = b->scale,
-                               .error = b->error,
-                               .half_norm = b->half_norm,
-                               .n = ROWS,
-                               .rest_max = rest};
-    for (size_t i = 0; i < ROWS; i++)
-        if (!(b->error[i] <= b->chunk.error_max)) b->chunk.error_max = b->error[i];
+    encode(b);
 }
 
 static void tear_down(bench *b)
@@ -90,7 +95,10 @@ static void tear_down(bench *b)
 
 static bool holds(const bench *b, size_t i)
 {
-    return ki_scancode_holds(b->metric, b->x + i * b->d, b->d, &b->chunk, i);
+    uint32_t rest;
+
+    return ki_scancode_holds(b->metric, b->x + i * b->d, b->d, &b->chunk, i, &rest) &&
+           rest <= b->chunk.rest_max;
 }
 
 static void complain(const bench *b, const char *what, size_t query, size_t row)
@@ -207,6 +215,51 @@ static void test_bounds(void **state)
             }
 }
 
+/* Rows so short that their half_norms are denormal, or nothing. */
+static void test_tiny_rows(void **state)
+{
+    static const double sizes[] = {0x1p-66, 0x1p-70, 0x1p-73, 0x1p-75, 0x1p-100, 0x1p-122};
+    static const size_t dims[] = {1, 2, 17};
+
+    (void)state;
+    for (size_t m = 0; m < 2; m++) // COSINE knows no length
+        for (size_t k = 0; k < 3; k++)
+            for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+                static bench b;
+                set_up(&b, metrics[m], dims[k], HARD_RANDOM);
+                for (size_t j = 0; j < ROWS * b.d; j++) b.x[j] *= (float)sizes[i];
+                encode(&b);
+                check_errors(&b);
+                check_queries(&b);
+                tear_down(&b);
+            }
+}
+
+/* One row that is no measure for the others costs nothing. */
+static void test_odd_row_out(void **state)
+{
+    static const float sizes[] = {1e4f, 0.0f};
+    enum { D = 64 };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        static bench b;
+        double tau = (double)INFINITY;
+        set_up(&b, KITH_IP, D, HARD_RANDOM);
+        for (size_t j = 0; j < D; j++) b.x[j] = b.centre[j] + (b.x[j] - b.centre[j]) * sizes[i];
+        encode(&b);
+        for (size_t r = 1; r < ROWS; r++) {
+            const double key = ki_canon_f32(KITH_IP, 0, b.q, b.x + r * D, D);
+            if (key < tau) tau = key;
+        }
+        b.error[0] = i ? b.error[0] : 0.0f; // its own error is another matter
+        b.chunk.error_max = 0.0f;
+        for (size_t r = 1; r < ROWS; r++) b.chunk.error_max = fmaxf(b.chunk.error_max, b.error[r]);
+        assert_in_range(check_filter(&b, 0, tau), 1, 100);
+        tear_down(&b);
+    }
+}
+
 static int by_value(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -262,25 +315,24 @@ static void test_same_bytes_row_by_row(void **state)
 static void check_bytes(const bench *b, size_t i)
 {
     const float *x = b->x + i * b->d;
-    double length2 = 0, factor = 1, most = 0, norm2 = 0, s;
+    double length2 = 0, factor = 1, most = 0, norm2 = 0, s, v[130];
 
     for (size_t j = 0; j < b->d; j++) length2 += (double)x[j] * (double)x[j];
     if (b->metric == KITH_COSINE) factor = length2 > 0 ? 1 / sqrt(length2) : 0;
     for (size_t j = 0; j < b->d; j++)
         most = fmax(most, fabs((double)x[j] * factor - (double)b->centre[j]));
     s = (double)(float)(most / 127);
-    if (s < (double)FLT_MIN) s = 0;
-    if ((double)b->scale[i] != s) complain(b, "another scale", 0, i);
     for (size_t j = 0; j < b->d; j++) {
         const double y = (double)x[j] * factor - (double)b->centre[j];
-        const double v = s > 0 ? nearbyint(y * (1 / s)) : 0;
-        const uint8_t code = (uint8_t)(int)(b->half_norm[i] > 0 ? v + 128 : 128);
-
-        norm2 += v * v;
-        if (b->codes[i * b->d + j] != code) complain(b, "another code", 0, i);
+        v[j] = nearbyint(y * (1 / s));
+        norm2 += v[j] * v[j];
     }
+    if (s < (double)FLT_MIN || 0.5 * s * s * norm2 > 0x1p100) s = norm2 = 0; // no code
     norm2 *= 0.5 * s * s;
-    if (norm2 > 0x1p100) norm2 = 0; // too long for a code
+    if ((double)b->scale[i] != s) complain(b, "another scale", 0, i);
+    for (size_t j = 0; j < b->d; j++)
+        if (b->codes[i * b->d + j] != (s > 0 ? (int)v[j] + 128 : 136))
+            complain(b, "another code", 0, i);
     if (b->half_norm[i] != (float)norm2) complain(b, "another half_norm", 0, i);
     if (!holds(b, i)) complain(b, "too small an error", 0, i);
     b->error[i] = nextafterf(b->error[i], -1);
@@ -335,6 +387,22 @@ static void test_lies_are_seen(void **state)
     }
 }
 
+static void test_padding_is_seen(void **state)
+{
+    enum { D = 33, PLANE = (D + 1) / 2 };
+    static bench b;
+
+    (void)state;
+    set_up(&b, KITH_L2, D, HARD_RANDOM);
+    assert_true(holds(&b, 0));
+    b.high[PLANE - 1] |= 0x10;
+    assert_false(holds(&b, 0));
+    b.high[PLANE - 1] &= 0x0f;
+    b.low[PLANE - 1] |= 0x80;
+    assert_false(holds(&b, 0));
+    tear_down(&b);
+}
+
 static void test_where_it_applies(void **state)
 {
     (void)state;
@@ -349,9 +417,12 @@ static int all_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_few_pass),
+        cmocka_unit_test(test_tiny_rows),
+        cmocka_unit_test(test_odd_row_out),
         cmocka_unit_test(test_same_bytes_row_by_row),
         cmocka_unit_test(test_bytes_by_definition),
         cmocka_unit_test(test_lies_are_seen),
+        cmocka_unit_test(test_padding_is_seen),
         cmocka_unit_test(test_where_it_applies),
     };
 
