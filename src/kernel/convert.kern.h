@@ -83,8 +83,8 @@ static size_t find_noninteger(const void *src, size_t n, float lo, float hi)
 
 /* ---- scan codes ------------------------------------------------------------------------------ */
 
-KI_INLINE uint32_t code_passes(const ki_code_test *t, const int32_t *high, const int32_t *low,
-                               const float *half_norm, const float *scale)
+KI_INLINE uint32_t codes_pass(const ki_code_test *t, const int32_t *high, const int32_t *low,
+                              const float *half_norm, const float *scale)
 {
     const V whole = v_add(v_of_halves(high, low, t->bias), v_set(t->slack));
     const V unit = v_mul(v_set(t->unit), v_load_f32((const uint8_t *)scale));
@@ -92,31 +92,18 @@ KI_INLINE uint32_t code_passes(const ki_code_test *t, const int32_t *high, const
     return v_not_above(v_sub(own, v_mul(unit, whole)), v_set(t->edge));
 }
 
-/* The last rows, copied: vectors would read behind them. */
-KI_INLINE uint32_t last_codes_pass(const ki_code_test *t, size_t from, size_t n)
-{
-    int32_t high[VLEN] = {0}, low[VLEN] = {0};
-    float half_norm[VLEN] = {0.0f}, scale[VLEN] = {0.0f};
-
-    memcpy(high, t->high + from, n * sizeof *high);
-    if (t->low) memcpy(low, t->low + from, n * sizeof *low);
-    memcpy(half_norm, t->half_norm + from, n * sizeof *half_norm);
-    memcpy(scale, t->scale + from, n * sizeof *scale);
-    return code_passes(t, high, low, half_norm, scale) & ((UINT32_C(1) << n) - 1);
-}
-
 static size_t code_test(const ki_code_test *t, size_t n, uint32_t *pos)
 {
-    size_t kept = 0;
+    size_t kept = 0, i = 0;
 
-    for (size_t i = 0; i < n; i += VLEN) {
-        uint32_t some;
-        if (n - i >= VLEN)
-            some = code_passes(t, t->high + i, t->low ? t->low + i : NULL, t->half_norm + i,
-                               t->scale + i);
-        else
-            some = last_codes_pass(t, i, n - i);
+    for (; i + VLEN <= n; i += VLEN) {
+        uint32_t some = codes_pass(t, t->high + i, t->low ? t->low + i : NULL, t->half_norm + i,
+                                   t->scale + i);
         for (; some; some &= some - 1) pos[kept++] = (uint32_t)i + KI_CTZ64(some);
+    }
+    for (; i < n; i++) {
+        pos[kept] = (uint32_t)i;
+        kept += ki_code_passes(t, i);
     }
     return kept;
 }

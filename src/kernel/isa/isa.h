@@ -1,4 +1,5 @@
-/* The fill functions of the ISA table: each sets the slots its ISA has and leaves the others. */
+/* The fill functions of the ISA table: each sets the slots its ISA has and leaves the others. And
+ * what the definition of a slot in plain C shares with the tails of the others. */
 #ifndef KI_ISA_H
 #define KI_ISA_H
 
@@ -13,5 +14,14 @@
 #undef KI_ISA
 #undef KI_DECLARE_0_
 #undef KI_DECLARE_1_
+
+/* The definition of code_test, for one row: 1 when it passes. */
+static inline size_t ki_code_passes(const ki_code_test *t, size_t i)
+{
+    const int32_t whole = 32 * t->high[i] + (t->low ? 2 * t->low[i] : 0) - t->bias;
+    const float product = t->unit * t->scale[i] * ((float)whole + t->slack);
+
+    return !(t->k * t->half_norm[i] - product > t->edge);
+}
 
 #endif

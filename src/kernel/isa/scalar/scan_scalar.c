@@ -254,10 +254,8 @@ static size_t code_test(const ki_code_test *t, size_t n, uint32_t *pos)
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const int32_t whole = 32 * t->high[i] + (t->low ? 2 * t->low[i] : 0) - t->bias;
-        const float product = t->unit * t->scale[i] * ((float)whole + t->slack);
         pos[kept] = (uint32_t)i;
-        kept += !(t->k * t->half_norm[i] - product > t->edge);
+        kept += ki_code_passes(t, i);
     }
     return kept;
 }
