@@ -302,7 +302,7 @@ static kith_status open_scan_chunk(const opening *o, size_t c, ki_span centres, 
     s->high = codes.ptr + start * 2 * plane;
     s->low = s->high + s->n * plane;
     if (copy) return ki_scan_chunk_create(o->env, s->n, d, s, s, &own->scans->chunk[c]);
-    return ki_chunk_borrow(o->env, s->high, s->n, s->n * 2 * plane, o->map, &own->scans->chunk[c]);
+    return ki_chunk_borrow(o->env, s->high, s->n, 2 * plane * s->n, o->map, &own->scans->chunk[c]);
 }
 
 static kith_status open_scan(const opening *o)
