@@ -1,4 +1,5 @@
-/* Conversions between component types, and checks of floats. Beyond what scan_float.kern.h names,
+/* Conversions between component types, checks of floats, and what scan codes need beside products:
+ * their test, and their planes joined. Beyond what scan_float.kern.h names,
  * an ISA's ops.h says:
  *   v_load_u8 _i8(p), v_part_u8 _i8(p, n)
  *   v_store(p, v)            VLEN floats

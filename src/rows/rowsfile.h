@@ -25,8 +25,8 @@ enum { KI_ROWS_VERSION = 1, KI_ROWS_HEAD = 80, KI_ROWS_SCAN_ENTRY = 12 };
 /* Flags of the head. */
 enum { KI_ROWS_ADAPTIVE = 1, KI_ROWS_SCAN = 2, KI_ROWS_OWN_IDS = 4, KI_ROWS_FLAGS = 7 };
 
-/* The fixed part of ROWS; a scan entry (rows that have a code, largest error, largest
- * rest) a chunk follows. */
+/* The fixed part of ROWS; a scan entry (rows that have a code, largest error, largest rest) a
+ * chunk follows. */
 typedef struct ki_rows_head {
     uint32_t version, codec, metric, flags;
     uint64_t d;
