@@ -1,11 +1,13 @@
 /* bench_kernels [--json] [--isa NAME] [--rows N] [--dim D] [--rounds N]: every slot for one query
  * of every ISA this machine runs, beside the machine's own peaks in the same run.
  *
- * Twice each: rows in memory (N rows of D components, 1,000,000 x 128; floor: their bytes at the
- * stream bandwidth) and rows in the first cache (floor: one multiply-add a component at the ISA's
- * peak). Stream bandwidth is the best of 1, 2, 4 and 8 read streams over the same buffer. Figures
- * are medians of the rounds; a round goes through everything, so that a busy neighbour hits all
- * alike. A stream touches one word of each line: arithmetic cannot hold it up.
+ * Thrice each: rows in memory (N rows of D components, 1,000,000 x 128; floor: their bytes at the
+ * stream bandwidth), rows in the first cache (floor: one multiply-add a component at the ISA's
+ * peak) and 16 of those by address, visited. Then what walks over a graph need beside distances:
+ * HADAMARD of 512 floats and LEAST of 128, ns a call. Stream bandwidth is the best of 1, 2, 4 and 8
+ * read streams over the same buffer. Figures are medians of the rounds; a round goes through
+ * everything, so that a busy neighbour hits all alike. A stream touches one word of each line:
+ * arithmetic cannot hold it up.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <stdint.h>
@@ -23,10 +25,11 @@
 #endif
 
 enum { ROUNDS_MAX = 101, THINGS_MAX = 512, CACHED = 24 << 10, CACHED_TURNS = 200 };
+enum { VISITED = 16, SPREAD = 512, KEYS = 128 };
 
 static const char *const op_names[KI_OPS] = {"L2",       "IP",    "DOT2",    "L1",      "LINF",
                                              "CANBERRA", "BRAY2", "MINMAX2", "HAMMING", "ANDOR2",
-                                             "DOT4"};
+                                             "DOT4",     "GRID4"};
 static const char *const type_names[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bits"};
 
 static uint8_t *buffer;
@@ -109,6 +112,9 @@ static const struct peak {
 
 /* ---- what is timed --------------------------------------------------------------------------- */
 
+typedef enum place { MEMORY, CACHE, APART, PLACES } place; /* of rows; APART: by address */
+static const char *const place_names[PLACES] = {"memory", "cache", "visit"};
+
 typedef struct thing {
     size_t streams;           /* read streams, or */
     const struct peak *peak;  /* a peak, or */
@@ -116,7 +122,10 @@ typedef struct thing {
     ki_op op;
     ki_type type;
     ki_scan *scan;
-    int cached;
+    ki_visit *visit;
+    place place;
+    void (*hadamard)(float *x, size_t n); /* or one of these */
+    size_t (*least)(const float *key, size_t n);
     double seconds[ROUNDS_MAX];
 } thing;
 
@@ -125,7 +134,7 @@ static size_t n_things;
 
 static size_t bytes_of(ki_op op, ki_type type)
 {
-    if (op == KI_DOT4) return ki_plane(dim);
+    if (op == KI_DOT4 || op == KI_GRID4) return ki_plane(dim);
     switch (type) {
     case KI_F32: return 4 * dim;
     case KI_F16:
@@ -141,7 +150,27 @@ static size_t bytes_of(ki_op op, ki_type type)
 static size_t rows_of(const thing *t)
 {
     const size_t row = bytes_of(t->op, t->type);
-    return !t->cached ? rows : CACHED / row ? CACHED / row : 1;
+    if (t->hadamard || t->least) return 1;
+    if (t->place == APART) return VISITED;
+    return t->place == MEMORY ? rows : CACHED / row ? CACHED / row : 1;
+}
+
+static void plan_isa(const ki_isa *isa, const ki_kernels *k)
+{
+    for (int op = 0; op < KI_OPS; op++)
+        for (int type = 0; type < KI_TYPES; type++)
+            for (int at = 0; at < PLACES && k->scan[op][type]; at++)
+                if (n_things < THINGS_MAX)
+                    things[n_things++] = (thing){.isa = isa,
+                                                 .op = (ki_op)op,
+                                                 .type = (ki_type)type,
+                                                 .scan = k->scan[op][type],
+                                                 .visit = k->visit[op][type],
+                                                 .place = (place)at};
+    if (k->hadamard && n_things + 2 <= THINGS_MAX) {
+        things[n_things++] = (thing){.isa = isa, .place = CACHE, .hadamard = k->hadamard};
+        things[n_things++] = (thing){.isa = isa, .place = CACHE, .least = k->least};
+    }
 }
 
 static void plan(const char *only)
@@ -156,36 +185,55 @@ static void plan(const char *only)
         ki_kernels k = {0};
         if (isa->needs & ~ki_cpu_features() || (only && strcmp(only, isa->name))) continue;
         isa->fill(&k);
-        for (int op = 0; op < KI_OPS; op++)
-            for (int type = 0; type < KI_TYPES; type++)
-                for (int cached = 0; cached < 2 && k.scan[op][type]; cached++)
-                    if (n_things < THINGS_MAX)
-                        things[n_things++] = (thing){.isa = isa,
-                                                     .op = (ki_op)op,
-                                                     .type = (ki_type)type,
-                                                     .scan = k.scan[op][type],
-                                                     .cached = cached};
+        plan_isa(isa, &k);
     }
 }
 
 /* Rows in memory are another part of the buffer in each round, where they fill but a part. */
-static void run_once(thing *t, size_t round)
+static void run_slot(const thing *t, size_t round)
 {
     const ki_query4 halves = {(const int8_t *)query, (const int8_t *)query + ki_plane(dim)};
-    const void *q = t->op == KI_DOT4 ? (const void *)&halves : query;
+    const ki_grid4 grid = {.low = query, .high = query + ki_plane(dim), .level = {1, 2, 3}};
+    const void *q = t->op == KI_DOT4    ? (const void *)&halves
+                    : t->op == KI_GRID4 ? (const void *)&grid
+                                        : query;
     const size_t n = rows_of(t), row = bytes_of(t->op, t->type);
-    const uint8_t *at = buffer + (t->cached ? 0 : round % (len / (n * row)) * (n * row));
+    const size_t parts = t->place == MEMORY ? len / (n * row) : 1;
+    const uint8_t *at = buffer + round % parts * (n * row);
+    const void *addresses[VISITED];
+
+    for (size_t i = 0; i < VISITED; i++) addresses[i] = at + i * 7 % VISITED * row;
+    for (int i = 0; i < (t->place == MEMORY ? 1 : CACHED_TURNS); i++)
+        if (t->place == APART)
+            t->visit(q, addresses, n, dim, results);
+        else
+            t->scan(q, at, row, n, dim, results);
+}
+
+static void run_beside(const thing *t)
+{
+    static _Alignas(64) float zeros[SPREAD]; // which stay zeros, time and again
+    const float *keys = (const float *)(const void *)buffer;
+
+    for (int i = 0; i < CACHED_TURNS && t->hadamard; i++) t->hadamard(zeros, SPREAD);
+    for (int i = 0; i < CACHED_TURNS && t->least; i++) sink = t->least(keys, KEYS);
+}
+
+static void run_thing(const thing *t, size_t round)
+{
+    if (t->streams) read_streams(t->streams);
+    else if (t->peak) t->peak->run();
+    else if (t->scan) run_slot(t, round);
+    else run_beside(t);
+}
+
+static void run_once(thing *t, size_t round)
+{
     double begin;
 
-    if (t->isa && t->cached) t->scan(q, at, row, n, dim, results);
+    if (t->isa && t->place != MEMORY) run_thing(t, round);
     begin = now();
-    if (t->streams)
-        read_streams(t->streams);
-    else if (t->peak)
-        t->peak->run();
-    else
-        for (int i = 0; i < (t->cached ? CACHED_TURNS : 1); i++)
-            t->scan(q, at, row, n, dim, results);
+    run_thing(t, round);
     t->seconds[round] = now() - begin;
 }
 
@@ -199,7 +247,8 @@ static double seconds_of(thing *t)
 /* ns a row. */
 static double floor_of(const thing *t, double bandwidth, const double *rate)
 {
-    if (!t->cached) return (double)bytes_of(t->op, t->type) / bandwidth * 1e9;
+    if (!t->scan) return 0.0;
+    if (t->place == MEMORY) return (double)bytes_of(t->op, t->type) / bandwidth * 1e9;
     for (size_t i = 0; peaks[i].run; i++)
         if (!strcmp(peaks[i].isa, t->isa->name) && t->type != KI_BITS &&
             peaks[i].floats == (t->type <= KI_BF16))
@@ -209,14 +258,18 @@ static double floor_of(const thing *t, double bandwidth, const double *rate)
 
 static void print_slot(thing *t, double bandwidth, const double *rate)
 {
-    const double turns = t->cached ? CACHED_TURNS : 1;
+    const double turns = t->place == MEMORY ? 1 : CACHED_TURNS;
     const double took = seconds_of(t) / turns / (double)rows_of(t) * 1e9;
     const double least = floor_of(t, bandwidth, rate);
 
     printf(json ? "{\"isa\": \"%s\", \"op\": \"%s\", \"type\": \"%s\", \"rows\": \"%s\", "
                   "\"dim\": %zu, \"floor_ns\": %.3f, \"ns\": %.3f, \"fraction\": %.3f}\n"
                 : "%-10s %-9s %-5s %-7s %5zu %9.3f %9.3f %8.2f\n",
-           t->isa->name, op_names[t->op], type_names[t->type], t->cached ? "cache" : "memory", dim,
+           t->isa->name, t->hadamard ? "HADAMARD" : t->least ? "LEAST" : op_names[t->op],
+           type_names[t->type], place_names[t->place],
+           t->hadamard ? SPREAD
+           : t->least  ? KEYS
+                       : dim,
            least, took, least / took);
 }
 
@@ -250,6 +303,7 @@ static void make_data(void)
 {
     len = rows * dim * sizeof(float);
     if (len < CACHED) len = CACHED;
+    if (len < VISITED * dim * sizeof(float)) len = VISITED * dim * sizeof(float);
     len = (len + 63) / 64 * 64;
     buffer = aligned_alloc(64, len);
     results = malloc((rows < CACHED ? CACHED : rows) * 2 * sizeof *results);

@@ -153,6 +153,7 @@ void kith_stats(const kith_index *ix, kith_each *each, void *ctx)
     each(ctx, "dim", "components", (double)v->d);
     each(ctx, "row_bytes", "bytes", (double)v->row_bytes);
     ki_view_stats(v, each, ctx);
+    if (ix->plan.nav->stats) ix->plan.nav->stats(v, each, ctx);
     each(ctx, "memory_bytes", "bytes", (double)atomic_load(&ix->env.bytes));
     each(ctx, "file_bytes", "bytes",
          ix->container ? (double)ki_container_bytes(ix->container) : 0.0);
@@ -258,13 +259,13 @@ int kith_metric_is_similarity(kith_metric m)
 }
 
 /* Which instruction set does what: "scan l2 f32" is one query against rows (contiguous, or given by
- * position: those come from the same one), "block dot u8" a panel of queries. */
+ * position or address: those come from the same one), "block dot u8" a panel of queries. */
 static void list_kernels(kith_each *each, void *ctx)
 {
     static const char *const types[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bit"};
     static const char *const ops[KI_OPS] = {
         "l2",    "ip",      "dot2",    "l1",     "linf", "canberra",
-        "bray2", "minmax2", "hamming", "andor2", "dot4"};
+        "bray2", "minmax2", "hamming", "andor2", "dot4", "grid4"};
     static const struct {
         ki_block_op op;
         const char *name;
@@ -286,6 +287,8 @@ static void list_kernels(kith_each *each, void *ctx)
         }
     for (size_t i = 0; i < KI_BLOCK_OPS; i++)
         each(ctx, blocks[i].name, ki_kernels_origin(&k->block[blocks[i].op], k), (double)NAN);
+    each(ctx, "least", ki_kernels_origin(&k->least, k), (double)NAN);
+    each(ctx, "hadamard", ki_kernels_origin(&k->hadamard, k), (double)NAN);
 }
 
 kith_status kith_list(const char *table, kith_each *each, void *ctx)

@@ -139,7 +139,7 @@ KI_INLINE bv_i step_bytes(bv_i sum, ints2 x, ints2 q)
 #define BLOCK_STEP(sum, x, q) bv_add_i32(sum, bv_count(bv_and(x, q)))
 #include "kernel/block.kern.h"
 
-KI_INLINE void block_fill(ki_kernels *k)
+KI_INLINE void block_fill(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;

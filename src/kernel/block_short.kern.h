@@ -17,7 +17,7 @@
 #define BLOCK_COPY(from, bytes, to) plus_128(from, bytes, to)
 #include "kernel/block.kern.h"
 
-static void short_fill(ki_kernels *k)
+static void short_fill(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_I7] = block_dot_i7;
     k->code_op = KI_BLOCK_DOT_I7;

@@ -168,7 +168,7 @@ static void join_planes(const void *high, const void *low, size_t n, size_t d, u
         join_row(h + row * plane, l + row * plane, d, flipped, o + row * d);
 }
 
-static void fill_convert(ki_kernels *k)
+static void fill_convert(volatile ki_kernels *k)
 {
     k->f32_from_f16 = f32_from_f16;
     k->f32_from_bf16 = f32_from_bf16;

@@ -8,6 +8,7 @@
  * Shapes of work:
  *   scan    one query x contiguous rows (n = 1: one pair)
  *   gather  one query x rows given by position, prefetched
+ *   visit   one query x rows given by address, which the caller has prefetched
  *   block   a panel of up to 32 queries x contiguous rows, fused with a threshold filter
  *
  * No alignment is assumed of queries and rows (memcpy or unaligned loads); out, panels, a, b and
@@ -25,11 +26,12 @@
 /* Element type of stored rows. */
 typedef enum ki_type { KI_F32, KI_F16, KI_BF16, KI_I8, KI_U8, KI_BITS, KI_TYPES } ki_type;
 
-/* Operations of scan and gather. The query is float[d] for rows of f32, f16, bf16; int8_t[d] for
- * i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT4 it
- * is a ki_query4 and the rows are one of the two planes of u8 scan codes.
+/* Operations of scan, gather and visit. The query is float[d] for rows of f32, f16, bf16; int8_t[d]
+ * for i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT4
+ * it is a ki_query4 and the rows are one of the two planes of u8 scan codes; for GRID4 it is a
+ * ki_grid4 and the rows are codes of four bits in the layout of such a plane.
  *
- * Results: float for rows of f32, f16, bf16; int32_t for i8, u8, bits and DOTs. TWO results a row
+ * Results: float for rows of f32, f16, bf16; int32_t for i8, u8 and bits. TWO results a row
  * (out[2*i], out[2*i+1]) where "two" is said. d <= KITH_MAX_DIM, so int32 sums never overflow.
  *
  * Float error bound, which callers rely on: each sum is over at most d products or differences in
@@ -48,6 +50,7 @@ typedef enum ki_op {
     KI_HAMMING,  /* bits that differ                   bits */
     KI_ANDOR2,   /* two: bits in both, bits in either  bits */
     KI_DOT4,     /* sum w*h of 8-bit query w and a plane of 4-bit halves h    u8 only */
+    KI_GRID4,    /* sum (q-level[c])^2 of 7-bit query q and 4-bit codes c     u8 only */
     KI_OPS
 } ki_op;
 
@@ -65,11 +68,21 @@ typedef struct ki_query4 {
     const int8_t *low, *high;
 } ki_query4;
 
+/* The query of KI_GRID4: 0…127 each. Components as in ki_query4, and what each of the 16 codes
+ * stands for. Where d is odd, a plane's last high half is a component too many: the row has code 0
+ * there, the query level[0], and so it adds nothing. */
+typedef struct ki_grid4 {
+    const uint8_t *low, *high; /* [ki_plane(d)] each */
+    uint8_t level[16];
+} ki_grid4;
+
 /* stride: bytes from row to row, >= the row's bytes. */
 typedef void ki_scan(const void *q, const void *rows, size_t stride, size_t n, size_t d, void *out);
 /* Row i is rows + pos[i] * stride. */
 typedef void ki_gather(const void *q, const void *rows, size_t stride, const uint32_t *pos,
                        size_t n, size_t d, void *out);
+/* Row i begins at rows[i]. What gather gives, bit for bit, without its prefetching. */
+typedef void ki_visit(const void *q, const void *const *rows, size_t n, size_t d, void *out);
 
 /* ---- many x many ----------------------------------------------------------------------------- */
 
@@ -145,6 +158,7 @@ typedef struct ki_code_test {
 typedef struct ki_kernels {
     ki_scan *scan[KI_OPS][KI_TYPES];
     ki_gather *gather[KI_OPS][KI_TYPES];
+    ki_visit *visit[KI_OPS][KI_TYPES];
     ki_block_fn *block[KI_BLOCK_OPS];
     ki_block_op code_op;  /* DOT_I8, or DOT_I7 where it is much faster: for scan codes */
     size_t code_least;    /* queries from which a panel beats DOT4 for each of them */
@@ -168,6 +182,14 @@ typedef struct ki_kernels {
      * in each byte. */
     void (*join_planes)(const void *high, const void *low, size_t n, size_t d, uint8_t flip,
                         void *out);
+    /* Index of the smallest of n >= 1 floats, none a NaN, the first of those that are equal; n <=
+     * 2^24. key is 64-byte aligned and readable up to the next multiple of 16 floats: what is there
+     * is no NaN and not below the smallest, +INFINITY for one. */
+    size_t (*least)(const float *key, size_t n);
+    /* The fast Walsh-Hadamard transform in place, not normalised; n is a power of two. For h = 1,
+     * 2, 4…: (a, b) becomes (a + b, a - b) for components h apart. Each result is one rounded
+     * operation, so that all ISAs give the same bits. */
+    void (*hadamard)(float *x, size_t n);
 } ki_kernels;
 
 /* The table in use, resolved at the first call (thread-safe); never changes afterwards. */

@@ -6,7 +6,8 @@
  * one. A tile takes its rows from anywhere, so the same code serves
  *   scan    eight read streams, an eighth of the rows each, half of them a tile: one core gets
  *           half as much again out of memory as from one stream;
- *   gather  four positions, with later rows prefetched.
+ *   gather  four positions, with later rows prefetched;
+ *   visit   four addresses, whose rows are in the caches already.
  * What is missing to four rows is filled up with repeated ones: their result is written twice.
  */
 #ifndef KI_SCAN_KERN_H
@@ -19,15 +20,21 @@
 
 enum { TILE = 4, LINE = 64 };
 
-/* The query as a tile sees it: its components, a second row of components (DOT4) and what is added
- * to each first result because it depends on the query alone. */
+/* The query as a tile sees it: its components, a second row of components (DOT4, GRID4), what is
+ * added to each first result because it depends on the query alone, and the levels of GRID4. */
 typedef struct query {
     const uint8_t *q, *q2;
     int32_t bias;
+    const uint8_t *level;
 } query;
 
 /* Writes one or two 4-byte results of each of four rows of len components (or bytes). */
-typedef void tile_fn(const query *k, const uint8_t *const *p, size_t len, uint8_t *out);
+typedef void tile_fn(const query *k, const void *const *p, size_t len, uint8_t *out);
+
+KI_INLINE const uint8_t *row_at(const void *row, size_t i)
+{
+    return (const uint8_t *)row + i;
+}
 
 /* width: results of a row. Streams are `part` rows each; the last begin so early that they end with
  * row n, overlapping those before them, and no remainder is left over. The lines that a stream will
@@ -42,12 +49,12 @@ KI_INLINE void scan_tiles(tile_fn *tile, size_t width, const query *k, const voi
     const size_t part = n < STREAMS_ROWS ? (n + TILE - 1) / TILE : (n + STREAMS - 1) / STREAMS;
     size_t ahead = 0, lines = 0; // how far ahead, and how many bytes of a row
     uint8_t sums[TILE * 8];
-    const uint8_t *p[STREAMS];
+    const void *p[STREAMS];
     uint8_t *to[STREAMS];
 
     for (size_t s = 0; s < streams; s++) {
         const size_t begin = s * part < n - part ? s * part : n - part;
-        p[s] = (const uint8_t *)rows + begin * stride;
+        p[s] = row_at(rows, begin * stride);
         to[s] = (uint8_t *)out + begin * size;
     }
     if (n >= STREAMS_ROWS) {
@@ -58,12 +65,12 @@ KI_INLINE void scan_tiles(tile_fn *tile, size_t width, const query *k, const voi
         for (size_t g = 0; g < streams; g += TILE) {
             for (size_t s = g; s < g + TILE; s++)
                 for (size_t at = 0; at < lines; at += LINE)
-                    KI_PREFETCH(p[s] + ahead + at);
+                    KI_PREFETCH(row_at(p[s], ahead + at));
             tile(k, p + g, len, sums);
             for (size_t s = g; s < g + TILE; s++) {
                 memcpy(to[s], sums + (s - g) * size, size);
                 to[s] += size;
-                p[s] += stride;
+                p[s] = row_at(p[s], stride);
             }
         }
 }
@@ -86,18 +93,36 @@ KI_INLINE void gather_tiles(tile_fn *tile, size_t width, const query *k, const v
     const size_t bytes = row_bytes <= LINE * LINES_MAX ? row_bytes - 1 : LINE * LINES_MAX - 1;
     size_t ahead = AHEAD_BYTES / (bytes + 1), next = 0;
     uint8_t sums[TILE * 8];
-    const uint8_t *p[TILE];
+    const void *p[TILE];
 
     ahead = ahead < AHEAD_MIN ? AHEAD_MIN : ahead > AHEAD_MAX ? AHEAD_MAX : ahead;
     for (size_t i = 0; i < n; i += TILE) {
         for (; next < n && next < i + TILE + ahead; next++)
-            prefetch_row((const uint8_t *)rows + pos[next] * stride, bytes);
+            prefetch_row(row_at(rows, pos[next] * stride), bytes);
         for (size_t s = 0; s < TILE; s++)
-            p[s] = (const uint8_t *)rows + pos[i + s < n ? i + s : n - 1] * stride;
+            p[s] = row_at(rows, pos[i + s < n ? i + s : n - 1] * stride);
         tile(k, p, len, sums);
         for (size_t s = 0; s < TILE; s++)
             memcpy((uint8_t *)out + (i + s < n ? i + s : n - 1) * size, sums + s * size, size);
     }
+}
+
+KI_INLINE void visit_tiles(tile_fn *tile, size_t width, const query *k, const void *const *rows,
+                           size_t n, size_t len, void *out)
+{
+    const size_t size = 4 * width;
+    uint8_t sums[TILE * 8], *to = out;
+    const void *p[TILE];
+
+    for (; n >= TILE; n -= TILE) {
+        tile(k, rows, len, to);
+        rows += TILE;
+        to += TILE * size;
+    }
+    if (n == 0) return;
+    for (size_t s = 0; s < TILE; s++) p[s] = rows[s < n ? s : n - 1];
+    tile(k, p, len, sums);
+    memcpy(to, sums, n * size);
 }
 
 #endif

@@ -29,10 +29,12 @@ SLOTS_INT(hamming, bits, 1, plain_query, bytes_of_bits)
 TILE_INT2(andor2, bits, step_both, step_either)
 SLOTS_INT(andor2, bits, 2, plain_query, bytes_of_bits)
 
-static void fill_bits(ki_kernels *k)
+static void fill_bits(volatile ki_kernels *k)
 {
     k->scan[KI_HAMMING][KI_BITS] = scan_hamming_bits;
     k->gather[KI_HAMMING][KI_BITS] = gather_hamming_bits;
+    k->visit[KI_HAMMING][KI_BITS] = visit_hamming_bits;
     k->scan[KI_ANDOR2][KI_BITS] = scan_andor2_bits;
     k->gather[KI_ANDOR2][KI_BITS] = gather_andor2_bits;
+    k->visit[KI_ANDOR2][KI_BITS] = visit_andor2_bits;
 }

@@ -79,7 +79,7 @@ KI_INLINE V join_max(V a, V b)
 
 /* One result a row: two accumulators for each of the four rows. */
 #define TILE1(op, type, step, join, fold)                                                          \
-    KI_INLINE void tile_##op##_##type(const query *k, const uint8_t *const *p, size_t d,           \
+    KI_INLINE void tile_##op##_##type(const query *k, const void *const *p, size_t d,              \
                                       uint8_t *out)                                                \
     {                                                                                              \
         size_t i = 0;                                                                              \
@@ -88,20 +88,20 @@ KI_INLINE V join_max(V a, V b)
         for (; i + 2 * VLEN <= d; i += 2 * VLEN) {                                                 \
             const V y = v_load_f32(k->q + 4 * i), z = v_load_f32(k->q + 4 * (i + VLEN));           \
             for (int r = 0; r < TILE; r++) {                                                       \
-                a[r] = step(a[r], y, v_load_##type(p[r] + SIZE_##type * i));                       \
-                b[r] = step(b[r], z, v_load_##type(p[r] + SIZE_##type * (i + VLEN)));              \
+                a[r] = step(a[r], y, v_load_##type(row_at(p[r], SIZE_##type * i)));                \
+                b[r] = step(b[r], z, v_load_##type(row_at(p[r], SIZE_##type * (i + VLEN))));       \
             }                                                                                      \
         }                                                                                          \
         if (i + VLEN <= d) {                                                                       \
             const V y = v_load_f32(k->q + 4 * i);                                                  \
             for (int r = 0; r < TILE; r++)                                                         \
-                a[r] = step(a[r], y, v_load_##type(p[r] + SIZE_##type * i));                       \
+                a[r] = step(a[r], y, v_load_##type(row_at(p[r], SIZE_##type * i)));                \
             i += VLEN;                                                                             \
         }                                                                                          \
         if (i < d) {                                                                               \
             const V y = v_part_f32(k->q + 4 * i, d - i);                                           \
             for (int r = 0; r < TILE; r++)                                                         \
-                b[r] = step(b[r], y, v_part_##type(p[r] + SIZE_##type * i, d - i));                \
+                b[r] = step(b[r], y, v_part_##type(row_at(p[r], SIZE_##type * i), d - i));         \
         }                                                                                          \
         for (int r = 0; r < TILE; r++) a[r] = join(a[r], b[r]);                                    \
         f_put1(out, fold(a));                                                                      \
@@ -110,7 +110,7 @@ KI_INLINE V join_max(V a, V b)
 
 /* Two results a row, both sums. */
 #define TILE2(op, type, step, step2)                                                               \
-    KI_INLINE void tile_##op##_##type(const query *k, const uint8_t *const *p, size_t d,           \
+    KI_INLINE void tile_##op##_##type(const query *k, const void *const *p, size_t d,              \
                                       uint8_t *out)                                                \
     {                                                                                              \
         size_t i = 0;                                                                              \
@@ -119,7 +119,7 @@ KI_INLINE V join_max(V a, V b)
         for (; i + VLEN <= d; i += VLEN) {                                                         \
             const V y = v_load_f32(k->q + 4 * i);                                                  \
             for (int r = 0; r < TILE; r++) {                                                       \
-                const V x = v_load_##type(p[r] + SIZE_##type * i);                                 \
+                const V x = v_load_##type(row_at(p[r], SIZE_##type * i));                          \
                 a[r] = step(a[r], y, x);                                                           \
                 b[r] = step2(b[r], y, x);                                                          \
             }                                                                                      \
@@ -127,7 +127,7 @@ KI_INLINE V join_max(V a, V b)
         if (i < d) {                                                                               \
             const V y = v_part_f32(k->q + 4 * i, d - i);                                           \
             for (int r = 0; r < TILE; r++) {                                                       \
-                const V x = v_part_##type(p[r] + SIZE_##type * i, d - i);                          \
+                const V x = v_part_##type(row_at(p[r], SIZE_##type * i), d - i);                   \
                 a[r] = step(a[r], y, x);                                                           \
                 b[r] = step2(b[r], y, x);                                                          \
             }                                                                                      \
@@ -149,6 +149,12 @@ KI_INLINE V join_max(V a, V b)
         const query k = {.q = q};                                                                  \
         gather_tiles(tile_##op##_##type, width, &k, rows, stride, pos, n, SIZE_##type * d, d,      \
                      out);                                                                         \
+    }                                                                                              \
+    static void visit_##op##_##type(const void *q, const void *const *rows, size_t n, size_t d,    \
+                                    void *out)                                                     \
+    {                                                                                              \
+        const query k = {.q = q};                                                                  \
+        visit_tiles(tile_##op##_##type, width, &k, rows, n, d, out);                               \
     }
 
 #define TILES_OF(type)                                                                             \
@@ -166,14 +172,15 @@ TILE2(minmax2, f32, step_min, step_max)
 
 #define SET(OP, op, TYPE, type)                                                                    \
     k->scan[KI_##OP][KI_##TYPE] = scan_##op##_##type;                                              \
-    k->gather[KI_##OP][KI_##TYPE] = gather_##op##_##type;
+    k->gather[KI_##OP][KI_##TYPE] = gather_##op##_##type;                                          \
+    k->visit[KI_##OP][KI_##TYPE] = visit_##op##_##type;
 #define SET_TYPE(TYPE, type)                                                                       \
     SET(L2, l2, TYPE, type)                                                                        \
     SET(IP, ip, TYPE, type)                                                                        \
     SET(DOT2, dot2, TYPE, type)                                                                    \
     SET(L1, l1, TYPE, type)
 
-static void fill_float(ki_kernels *k)
+static void fill_float(volatile ki_kernels *k)
 {
     SET_TYPE(F32, f32)
     SET_TYPE(F16, f16)

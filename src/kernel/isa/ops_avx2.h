@@ -217,6 +217,41 @@ KI_INLINE F v_max4(const V *a)
     return _mm_max_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
 }
 
+/* What lies below least takes its place; i: where it lies. */
+KI_INLINE void v_keep_less(V *least, V *at, V x, V i)
+{
+    const V less = _mm256_cmp_ps(x, *least, _CMP_LT_OQ);
+    *least = v_min(x, *least);
+    *at = _mm256_blendv_ps(*at, i, less);
+}
+
+KI_INLINE V v_where_equal(V a, V b, V x, V y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+}
+
+KI_INLINE V v_spread_min(V a)
+{
+    a = v_min(a, _mm256_permute2f128_ps(a, a, 0x01));
+    a = v_min(a, _mm256_permute_ps(a, 0x4e));
+    return v_min(a, _mm256_permute_ps(a, 0xb1));
+}
+
+KI_INLINE float v_first_lane(V a)
+{
+    return _mm256_cvtss_f32(a);
+}
+
+KI_INLINE V v_hadamard(V x)
+{
+    const V h1 = _mm256_setr_ps(1, -1, 1, -1, 1, -1, 1, -1);
+    const V h2 = _mm256_setr_ps(1, 1, -1, -1, 1, 1, -1, -1);
+    const V h4 = _mm256_setr_ps(1, 1, 1, 1, -1, -1, -1, -1);
+    x = v_fma(x, h1, _mm256_permute_ps(x, 0xb1));
+    x = v_fma(x, h2, _mm256_permute_ps(x, 0x4e));
+    return v_fma(x, h4, _mm256_permute2f128_ps(x, x, 0x01));
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 typedef __m256i B, W;
@@ -233,6 +268,12 @@ KI_INLINE B b_part(const uint8_t *p, size_t n)
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load128(p)), part128(p + 16, n - 16), 1);
 }
 
+/* Zeros before ones, to be read from where the ones are as many as wanted. */
+KI_INLINE B b_last(const uint8_t *p, size_t n)
+{
+    return _mm256_and_si256(b_load(p), b_load(part_mask + n));
+}
+
 KI_INLINE B b_flip(B x)
 {
     return _mm256_xor_si256(x, _mm256_set1_epi8(-128));
@@ -246,6 +287,22 @@ KI_INLINE B b_absdiff(B q, B x)
 KI_INLINE B b_abs(B x)
 {
     return _mm256_abs_epi8(x);
+}
+
+/* Differences of such bytes fit signed ones. */
+KI_INLINE B b_absdiff7(B q, B x)
+{
+    return _mm256_abs_epi8(_mm256_sub_epi8(q, x));
+}
+
+KI_INLINE B b_table(const uint8_t *p)
+{
+    return _mm256_broadcastsi128_si256(load128(p));
+}
+
+KI_INLINE B b_lookup(B t, B i)
+{
+    return _mm256_shuffle_epi8(t, i);
 }
 
 KI_INLINE B b_xor(B q, B x)
@@ -318,6 +375,24 @@ KI_INLINE W w_madd2(W a, __m256i q, __m256i x, __m256i q2, __m256i x2)
 KI_INLINE W w_square(W a, B t)
 {
     return w_madd2(a, LO_U(t), LO_U(t), HI_U(t), HI_U(t));
+}
+
+/* Bytes at even and at odd places, each in 16 bits. What becomes of the query serves all rows of a
+ * tile, so this takes one operation less than the square of a difference of bytes. */
+KI_INLINE W w_distance(W a, B q, B x)
+{
+    const __m256i even = _mm256_set1_epi16(255);
+    const __m256i s = _mm256_sub_epi16(b_and(q, even), b_and(x, even));
+    const __m256i odd_q = _mm256_srli_epi16(q, 8), odd_x = _mm256_srli_epi16(x, 8);
+    const __m256i t = _mm256_sub_epi16(odd_q, odd_x);
+    return w_madd2(a, s, s, t, t);
+}
+
+/* Two squares of 127 stay within 16 bits, four do not. */
+KI_INLINE W w_squares7(W a, B t, B u)
+{
+    const __m256i one = _mm256_set1_epi16(1);
+    return w_madd2(a, _mm256_maddubs_epi16(t, t), one, _mm256_maddubs_epi16(u, u), one);
 }
 
 KI_INLINE W w_dot_uu(W a, B q, B x)

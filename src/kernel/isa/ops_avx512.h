@@ -207,6 +207,42 @@ KI_INLINE F v_max4(const V *a)
 
 #undef TRANSPOSED
 
+/* What lies below least takes its place; i: where it lies. */
+KI_INLINE void v_keep_less(V *least, V *at, V x, V i)
+{
+    *at = _mm512_mask_mov_ps(*at, _mm512_cmp_ps_mask(x, *least, _CMP_LT_OQ), i);
+    *least = v_min(x, *least);
+}
+
+KI_INLINE V v_where_equal(V a, V b, V x, V y)
+{
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), x);
+}
+
+KI_INLINE V v_spread_min(V a)
+{
+    a = v_min(a, _mm512_shuffle_f32x4(a, a, 0x4e));
+    a = v_min(a, _mm512_shuffle_f32x4(a, a, 0xb1));
+    a = v_min(a, _mm512_permute_ps(a, 0x4e));
+    return v_min(a, _mm512_permute_ps(a, 0xb1));
+}
+
+KI_INLINE float v_first_lane(V a)
+{
+    return _mm512_cvtss_f32(a);
+}
+
+KI_INLINE V v_hadamard(V x)
+{
+    const V h1 = _mm512_setr4_ps(1, -1, 1, -1), h2 = _mm512_setr4_ps(1, 1, -1, -1);
+    const V h4 = _mm512_setr_ps(1, 1, 1, 1, -1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1);
+    const V h8 = _mm512_setr_ps(1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1);
+    x = v_fma(x, h1, _mm512_permute_ps(x, 0xb1));
+    x = v_fma(x, h2, _mm512_permute_ps(x, 0x4e));
+    x = v_fma(x, h4, _mm512_shuffle_f32x4(x, x, 0xb1));
+    return v_fma(x, h8, _mm512_shuffle_f32x4(x, x, 0x4e));
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 typedef __m512i B, W;
@@ -222,6 +258,11 @@ KI_INLINE B b_part(const uint8_t *p, size_t n)
     return _mm512_maskz_loadu_epi8(_cvtu64_mask64((UINT64_C(1) << n) - 1), p);
 }
 
+KI_INLINE B b_last(const uint8_t *p, size_t n)
+{
+    return b_part(p + BLEN - n, n);
+}
+
 KI_INLINE B b_flip(B x)
 {
     return _mm512_xor_si512(x, _mm512_set1_epi8(-128));
@@ -235,6 +276,22 @@ KI_INLINE B b_absdiff(B q, B x)
 KI_INLINE B b_abs(B x)
 {
     return _mm512_abs_epi8(x);
+}
+
+/* Differences of such bytes fit signed ones. */
+KI_INLINE B b_absdiff7(B q, B x)
+{
+    return _mm512_abs_epi8(_mm512_sub_epi8(q, x));
+}
+
+KI_INLINE B b_table(const uint8_t *p)
+{
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+KI_INLINE B b_lookup(B t, B i)
+{
+    return _mm512_shuffle_epi8(t, i);
 }
 
 KI_INLINE B b_xor(B q, B x)

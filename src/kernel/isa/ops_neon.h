@@ -216,6 +216,36 @@ KI_INLINE void f_put2(uint8_t *out, F a, F b)
     f_put1(out + 16, vzip2q_f32(a, b));
 }
 
+/* What lies below least takes its place; i: where it lies. */
+KI_INLINE void v_keep_less(V *least, V *at, V x, V i)
+{
+    const uint32x4_t less = vcltq_f32(x, *least);
+    *least = v_min(x, *least);
+    *at = vbslq_f32(less, i, *at);
+}
+
+KI_INLINE V v_where_equal(V a, V b, V x, V y)
+{
+    return vbslq_f32(vceqq_f32(a, b), x, y);
+}
+
+KI_INLINE V v_spread_min(V a)
+{
+    return vdupq_n_f32(vminvq_f32(a));
+}
+
+KI_INLINE float v_first_lane(V a)
+{
+    return vgetq_lane_f32(a, 0);
+}
+
+KI_INLINE V v_hadamard(V x)
+{
+    const V h1 = {1, -1, 1, -1}, h2 = {1, 1, -1, -1};
+    x = v_fma(x, h1, vrev64q_f32(x));
+    return v_fma(x, h2, vextq_f32(x, x, 2));
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 typedef uint8x16_t B;
@@ -232,6 +262,11 @@ KI_INLINE B b_part(const uint8_t *p, size_t n)
     return part128(p, n);
 }
 
+KI_INLINE B b_last(const uint8_t *p, size_t n)
+{
+    return vandq_u8(vld1q_u8(p), vld1q_u8(part_mask + 16 + n));
+}
+
 KI_INLINE B b_flip(B x)
 {
     return veorq_u8(x, vdupq_n_u8(128));
@@ -245,6 +280,21 @@ KI_INLINE B b_absdiff(B q, B x)
 KI_INLINE B b_abs(B x)
 {
     return vreinterpretq_u8_s8(vabsq_s8(vreinterpretq_s8_u8(x)));
+}
+
+KI_INLINE B b_absdiff7(B q, B x)
+{
+    return vabdq_u8(q, x);
+}
+
+KI_INLINE B b_table(const uint8_t *p)
+{
+    return vld1q_u8(p);
+}
+
+KI_INLINE B b_lookup(B t, B i)
+{
+    return vqtbl1q_u8(t, i);
 }
 
 KI_INLINE B b_xor(B q, B x)

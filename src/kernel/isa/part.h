@@ -8,6 +8,11 @@
 
 #include "base/compiler.h"
 
+/* n ones end a vector of 32 bytes that is read from part_mask + n, one of 16 from 16 + n. */
+static const uint8_t part_mask[64] = {
+    [32] = 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
 typedef struct part16 {
     uint64_t lo, hi;
 } part16;

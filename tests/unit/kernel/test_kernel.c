@@ -39,11 +39,12 @@ static void check_whole(const ki_kernels *k)
         for (int type = 0; type < KI_TYPES; type++) {
             assert_int_equal(k->scan[op][type] != NULL, is_named(op, type));
             assert_int_equal(k->gather[op][type] != NULL, is_named(op, type));
+            assert_int_equal(k->visit[op][type] != NULL, is_named(op, type));
         }
     for (int op = 0; op < KI_BLOCK_OPS; op++) assert_true(k->block[op] != NULL);
     assert_true(k->f32_from_f16 && k->f32_from_bf16 && k->f16_from_f32 && k->bf16_from_f32);
     assert_true(k->f32_from_u8 && k->f32_from_i8 && k->find_nonfinite && k->find_noninteger);
-    assert_true(k->sums_u8 && k->sums_i8);
+    assert_true(k->sums_u8 && k->sums_i8 && k->least && k->hadamard);
 }
 
 static void plain_c_fills_all(void **state)

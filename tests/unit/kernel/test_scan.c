@@ -68,7 +68,7 @@ static int free_rooms(void **state)
 
 static const char *const op_names[KI_OPS] = {"L2",       "IP",    "DOT2",    "L1",      "LINF",
                                              "CANBERRA", "BRAY2", "MINMAX2", "HAMMING", "ANDOR2",
-                                             "DOT4"};
+                                             "DOT4",     "GRID4"};
 static const char *const type_names[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bits"};
 
 static size_t bytes_of(ki_type type, size_t d)
@@ -197,6 +197,44 @@ static ki_type query_type(ki_op op, ki_type type)
     return op == KI_DOT4 ? KI_I8 : is_float(type) ? KI_F32 : type;
 }
 
+static int in_planes(ki_op op)
+{
+    return op == KI_DOT4 || op == KI_GRID4;
+}
+
+/* ---- queries of planes ----------------------------------------------------------------------- */
+
+static uint8_t level[16]; /* of GRID4 */
+
+/* The query as the slot takes it, made of rows of its components. */
+typedef union asked {
+    ki_query4 halves;
+    ki_grid4 grid;
+} asked;
+
+static const void *ask(asked *a, ki_op op, const uint8_t *q, const uint8_t *q2)
+{
+    if (!in_planes(op)) return q;
+    if (op == KI_DOT4) {
+        a->halves = (ki_query4){(const int8_t *)q, (const int8_t *)q2};
+    } else {
+        a->grid = (ki_grid4){.low = q, .high = q2};
+        memcpy(a->grid.level, level, sizeof level);
+    }
+    return a;
+}
+
+/* Of GRID4, all is 0…127. */
+static void make_grid(pattern pat, uint8_t *q, uint8_t *q2, size_t plane)
+{
+    fill_row(KI_U8, pat, level, sizeof level);
+    for (size_t i = 0; i < sizeof level; i++) level[i] &= 127;
+    for (size_t i = 0; i < plane; i++) {
+        q[i] &= 127;
+        q2[i] &= 127;
+    }
+}
+
 /* ---- the definition -------------------------------------------------------------------------- */
 
 /* Result and the sum of the magnitudes of what was added, once or twice. */
@@ -215,7 +253,7 @@ static truth define(ki_op op, ki_type type, const uint8_t *q, const uint8_t *q2,
 {
     const ki_type qt = query_type(op, type);
     truth t = {{0, 0}, {0, 0}};
-    for (size_t i = 0; i < (op == KI_DOT4 ? ki_plane(d) : d); i++) {
+    for (size_t i = 0; i < (in_planes(op) ? ki_plane(d) : d); i++) {
         const double a = value(qt, q, i), b = value(type, x, i);
         switch (op) {
         case KI_L2: add(&t, 0, (a - b) * (a - b)); break;
@@ -233,6 +271,11 @@ static truth define(ki_op op, ki_type type, const uint8_t *q, const uint8_t *q2,
         case KI_DOT4:
             add(&t, 0, a * (double)(x[i] & 15));
             add(&t, 0, value(qt, q2, i) * (double)(x[i] >> 4));
+            break;
+        case KI_GRID4:
+            add(&t, 0, pow(a - (double)level[x[i] & 15], 2));
+            if (i + ki_plane(d) == d) break; // one too many
+            add(&t, 0, pow(value(qt, q2, i) - (double)level[x[i] >> 4], 2));
             break;
         case KI_OPS: break;
         }
@@ -275,7 +318,7 @@ static void compare(slot s, const char *shape, size_t d, size_t n, size_t row, t
 
 enum { ROWS_MAX = 70, CANARY = 0x5a };
 
-static _Alignas(64) uint8_t out[ROWS_MAX * 8 + 64];
+static _Alignas(64) uint8_t out[ROWS_MAX * 8 + 64], gathered[sizeof out];
 
 static void canary_alive(slot s, size_t used)
 {
@@ -291,23 +334,28 @@ static void run_case(const ki_kernels *k, slot s, pattern pat, size_t n, size_t 
                      int at_end)
 {
     const ki_type qt = query_type(s.op, s.type);
-    const size_t row_d = s.op == KI_DOT4 ? ki_plane(d) : d;
+    const size_t row_d = in_planes(s.op) ? ki_plane(d) : d;
     const size_t len = bytes_of(s.type, row_d), qlen = bytes_of(qt, row_d), stride = len + pad;
     const size_t size = 4 * width_of(s.op);
     uint8_t *q = query_room + (at_end ? ROOM - qlen : 0);
     uint8_t *q2 = query2_room + (at_end ? ROOM - qlen : 0);
     uint8_t *rows = row_room + (at_end ? ROOM - ((n - 1) * stride + len) : 0);
-    const ki_query4 halves = {(const int8_t *)q, (const int8_t *)q2};
-    const void *query = s.op == KI_DOT4 ? (const void *)&halves : q;
+    const void *query, *addresses[ROWS_MAX];
     uint32_t pos[ROWS_MAX];
     truth want[ROWS_MAX];
+    asked a;
 
     fill_row(qt, pat, q, row_d);
     fill_row(qt, pat, q2, row_d);
+    if (s.op == KI_GRID4) make_grid(pat, q, q2, row_d);
+    if (s.op == KI_GRID4 && d % 2) q2[row_d - 1] = level[0];
+    query = ask(&a, s.op, q, q2);
     for (size_t i = 0; i < n; i++) {
         fill_row(s.type, pat, rows + i * stride, row_d);
+        if (s.op == KI_GRID4 && d % 2) rows[i * stride + row_d - 1] &= 15;
         want[i] = define(s.op, s.type, q, q2, rows + i * stride, d);
         pos[i] = draw() % (uint32_t)n;
+        addresses[i] = rows + pos[i] * stride;
     }
 
     memset(out, CANARY, sizeof out);
@@ -319,6 +367,13 @@ static void run_case(const ki_kernels *k, slot s, pattern pat, size_t n, size_t 
     k->gather[s.op][s.type](query, rows, stride, pos, n, d, out);
     for (size_t i = 0; i < n; i++) compare(s, "gather", d, n, i, want[pos[i]], out);
     canary_alive(s, n * size);
+
+    memcpy(gathered, out, sizeof out);
+    memset(out, CANARY, sizeof out);
+    k->visit[s.op][s.type](query, addresses, n, d, out);
+    if (memcmp(out, gathered, sizeof out) != 0)
+        fail_msg("%s %s %s, n %zu, d %zu: visit is not gather", s.isa->name, op_names[s.op],
+                 type_names[s.type], n, d);
 }
 
 /* ---- walking the tables ---------------------------------------------------------------------- */
@@ -347,6 +402,7 @@ static void slots_of(const ki_kernels *k, const ki_isa *isa)
         for (int type = 0; type < KI_TYPES; type++) {
             const slot s = {isa, (ki_op)op, (ki_type)type};
             assert_int_equal(k->scan[op][type] == NULL, k->gather[op][type] == NULL);
+            assert_int_equal(k->scan[op][type] == NULL, k->visit[op][type] == NULL);
             if (k->scan[op][type]) slot_test_now(k, s);
         }
 }
@@ -393,12 +449,13 @@ static void every_number_of_rows(void **state)
 /* Of no rows, nothing is read or written. */
 static void no_rows_of(const ki_kernels *k, slot s)
 {
-    const ki_query4 halves = {(const int8_t *)query_room, (const int8_t *)query2_room};
-    const void *q = s.op == KI_DOT4 ? (const void *)&halves : query_room;
+    asked a;
+    const void *q = ask(&a, s.op, query_room, query2_room);
 
     memset(out, CANARY, sizeof out);
     k->scan[s.op][s.type](q, row_room + ROOM, 64, 0, 16, out);
     k->gather[s.op][s.type](q, row_room + ROOM, 64, NULL, 0, 16, out);
+    k->visit[s.op][s.type](q, NULL, 0, 16, out);
     canary_alive(s, 0);
 }
 
@@ -413,8 +470,7 @@ static void largest(const ki_kernels *k, slot s)
 {
     static const uint8_t bytes[] = {0, 255, 128, 127, 129};
     const size_t d = KITH_MAX_DIM, len = bytes_of(s.type, d);
-    const ki_query4 halves = {(const int8_t *)query_room, (const int8_t *)query2_room};
-    const void *q = s.op == KI_DOT4 ? (const void *)&halves : query_room;
+    asked any;
 
     if (is_float(s.type)) return;
     for (size_t a = 0; a < 5; a++)
@@ -422,7 +478,10 @@ static void largest(const ki_kernels *k, slot s)
             memset(query_room, bytes[a], d);
             memset(query2_room, bytes[a] ^ 255, d);
             memset(row_room, bytes[b], len);
-            k->scan[s.op][s.type](q, row_room, len, 1, d, out);
+            if (s.op == KI_GRID4) make_grid(EXTREME, query_room, query2_room, ki_plane(d));
+            if (s.op == KI_GRID4) level[bytes[b] & 15] = level[bytes[b] >> 4] = a % 2 ? 0 : 127;
+            k->scan[s.op][s.type](ask(&any, s.op, query_room, query2_room), row_room, len, 1, d,
+                                  out);
             compare(s, "scan", d, 1, 0, define(s.op, s.type, query_room, query2_room, row_room, d),
                     out);
         }

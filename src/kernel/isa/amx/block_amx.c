@@ -364,7 +364,7 @@ static size_t block_dot_bf16(ki_block *job)
     return run_any(DOT_BF16, job);
 }
 
-void ki_fill_block_amx(ki_kernels *k)
+void ki_fill_block_amx(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;

@@ -97,7 +97,7 @@ KI_INLINE bv_i bv_count(bv_i v)
 #include "kernel/block_short.kern.h"
 #include "kernel/isa/isa.h"
 
-void ki_fill_block_avx512(ki_kernels *k)
+void ki_fill_block_avx512(volatile ki_kernels *k)
 {
     block_fill(k);
     short_fill(k);

@@ -18,6 +18,24 @@ KI_INLINE W w_square(W a, B t)
     return madd2(a, LO_U(t), LO_U(t), HI_U(t), HI_U(t));
 }
 
+/* Bytes at even and at odd places, each in 16 bits. What becomes of the query serves all rows of a
+ * tile, so this takes one operation less than the square of a difference of bytes. */
+KI_INLINE W w_distance(W a, B q, B x)
+{
+    const __m512i even = _mm512_set1_epi16(255);
+    const __m512i s = _mm512_sub_epi16(b_and(q, even), b_and(x, even));
+    const __m512i odd_q = _mm512_srli_epi16(q, 8), odd_x = _mm512_srli_epi16(x, 8);
+    const __m512i t = _mm512_sub_epi16(odd_q, odd_x);
+    return madd2(a, s, s, t, t);
+}
+
+/* Two squares of 127 stay within 16 bits, four do not. */
+KI_INLINE W w_squares7(W a, B t, B u)
+{
+    const __m512i one = _mm512_set1_epi16(1);
+    return madd2(a, _mm512_maddubs_epi16(t, t), one, _mm512_maddubs_epi16(u, u), one);
+}
+
 KI_INLINE W w_dot_uu(W a, B q, B x)
 {
     return madd2(a, LO_U(q), LO_U(x), HI_U(q), HI_U(x));
@@ -61,11 +79,13 @@ KI_INLINE W w_bits(W a, B t)
 #include "kernel/scan_byte.kern.h"
 #include "kernel/scan_bits.kern.h"
 #include "kernel/convert.kern.h"
+#include "kernel/beside.kern.h"
 
-void ki_fill_scan_avx512(ki_kernels *k)
+void ki_fill_scan_avx512(volatile ki_kernels *k)
 {
     fill_float(k);
     fill_bytes(k);
     fill_bits(k);
     fill_convert(k);
+    fill_beside(k);
 }

@@ -14,7 +14,7 @@
 #define BLOCK_STEP(sum, x, q) _mm512_dpbf16_ps(sum, (__m512bh)(x), (__m512bh)(q))
 #include "kernel/block.kern.h"
 
-void ki_fill_block_avx512bf16(ki_kernels *k)
+void ki_fill_block_avx512bf16(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_BF16] = block_dot_bf16;
 }

@@ -89,7 +89,7 @@ KI_INLINE bv_i bv_count(bv_i v)
 #include "kernel/block_ops.kern.h"
 #include "kernel/isa/isa.h"
 
-void ki_fill_block_neon(ki_kernels *k)
+void ki_fill_block_neon(volatile ki_kernels *k)
 {
     block_fill(k);
 }

@@ -27,6 +27,20 @@ KI_INLINE W w_square(W a, B t)
     return w_dot_uu(a, t, t);
 }
 
+KI_INLINE W w_distance(W a, B q, B x)
+{
+    return w_square(a, b_absdiff(q, x));
+}
+
+/* Four squares of 127 stay within 16 unsigned bits. */
+KI_INLINE W w_squares7(W a, B t, B u)
+{
+    uint16x8_t s = vmull_u8(vget_low_u8(t), vget_low_u8(t));
+    s = vmlal_high_u8(s, t, t);
+    s = vmlal_u8(s, vget_low_u8(u), vget_low_u8(u));
+    return vpadalq_u16(a, vmlal_high_u8(s, u, u));
+}
+
 KI_INLINE W w_dot_ss(W a, B q, B x)
 {
     int32x4_t s = vreinterpretq_s32_u32(a);
@@ -52,11 +66,13 @@ enum { BIAS_UU = 0, BIAS_SS = 0 };
 #include "kernel/scan_byte.kern.h"
 #include "kernel/scan_bits.kern.h"
 #include "kernel/convert.kern.h"
+#include "kernel/beside.kern.h"
 
-void ki_fill_scan_neon(ki_kernels *k)
+void ki_fill_scan_neon(volatile ki_kernels *k)
 {
     fill_float(k);
     fill_bytes(k);
     fill_bits(k);
     fill_convert(k);
+    fill_beside(k);
 }

@@ -53,7 +53,7 @@ KI_INLINE void plus_128_sums(const ki_block *job, size_t lanes, int32_t *out)
 #define BLOCK_START(job, lanes, out) plus_128_sums(job, lanes, out)
 #include "kernel/block.kern.h"
 
-void ki_fill_block_neondot(ki_kernels *k)
+void ki_fill_block_neondot(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;

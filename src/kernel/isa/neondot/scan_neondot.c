@@ -35,9 +35,19 @@ KI_INLINE W w_square(W a, B t)
     return w_dot_uu(a, t, t);
 }
 
+KI_INLINE W w_distance(W a, B q, B x)
+{
+    return w_square(a, b_absdiff(q, x));
+}
+
+KI_INLINE W w_squares7(W a, B t, B u)
+{
+    return w_dot_uu(w_dot_uu(a, t, t), u, u);
+}
+
 #include "kernel/scan_byte.kern.h"
 
-void ki_fill_scan_neondot(ki_kernels *k)
+void ki_fill_scan_neondot(volatile ki_kernels *k)
 {
     fill_bytes(k);
 }

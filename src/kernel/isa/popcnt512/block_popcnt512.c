@@ -24,7 +24,7 @@
     _mm512_add_epi32(sum, _mm512_popcnt_epi32(_mm512_and_si512(x, q)))
 #include "kernel/block.kern.h"
 
-void ki_fill_block_popcnt512(ki_kernels *k)
+void ki_fill_block_popcnt512(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_HAMMING] = block_hamming;
     k->block[KI_BLOCK_ANDS] = block_ands;

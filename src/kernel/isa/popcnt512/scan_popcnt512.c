@@ -8,7 +8,7 @@ KI_INLINE W w_bits(W a, B t)
 
 #include "kernel/scan_bits.kern.h"
 
-void ki_fill_scan_popcnt512(ki_kernels *k)
+void ki_fill_scan_popcnt512(volatile ki_kernels *k)
 {
     fill_bits(k);
 }

@@ -184,7 +184,7 @@ static size_t block_ands(ki_block *job)
     return run(job, ands, (job->d + 7) / 8, 1);
 }
 
-void ki_fill_block_scalar(ki_kernels *k)
+void ki_fill_block_scalar(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;

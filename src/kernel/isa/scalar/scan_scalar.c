@@ -129,6 +129,12 @@ static void put_int(uint8_t *out, size_t i, int32_t v)
         for (size_t i = 0; i < n; i++)                                                             \
             pair_##op##_##type(q, (const uint8_t *)rows + pos[i] * stride, d,                      \
                                (uint8_t *)out + i * 4 * (width));                                  \
+    }                                                                                              \
+    static void visit_##op##_##type(const void *q, const void *const *rows, size_t n, size_t d,    \
+                                    void *out)                                                     \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            pair_##op##_##type(q, rows[i], d, (uint8_t *)out + i * 4 * (width));                   \
     }
 
 #define FLOAT_TYPES(type)                                                                          \
@@ -166,6 +172,20 @@ static void pair_dot4_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out
     put_int(out, 0, s);
 }
 SLOTS(dot4, u8, 1)
+
+static void pair_grid4_u8(const void *q, const uint8_t *x, size_t d, uint8_t *out)
+{
+    const ki_grid4 *g = q;
+    int32_t s = 0;
+
+    for (size_t i = 0; i < ki_plane(d); i++) {
+        const int32_t low = g->low[i] - g->level[x[i] & 15];
+        const int32_t high = g->high[i] - g->level[x[i] >> 4];
+        s += low * low + high * high;
+    }
+    put_int(out, 0, s);
+}
+SLOTS(grid4, u8, 1)
 
 /* ---- conversions ----------------------------------------------------------------------------- */
 
@@ -274,18 +294,30 @@ static void join_planes(const void *high, const void *low, size_t n, size_t d, u
                              flip);
 }
 
+/* ---- for walks over a graph ------------------------------------------------------------------ */
+
+static size_t least(const float *key, size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (key[i] < key[best]) best = i;
+    return best;
+}
+
 /* ---- slots ----------------------------------------------------------------------------------- */
 
 #define SET(OP, op, TYPE, type)                                                                    \
     k->scan[KI_##OP][KI_##TYPE] = scan_##op##_##type;                                              \
-    k->gather[KI_##OP][KI_##TYPE] = gather_##op##_##type;
+    k->gather[KI_##OP][KI_##TYPE] = gather_##op##_##type;                                          \
+    k->visit[KI_##OP][KI_##TYPE] = visit_##op##_##type;
 #define SET_TYPE(TYPE, type)                                                                       \
     SET(L2, l2, TYPE, type)                                                                        \
     SET(IP, ip, TYPE, type)                                                                        \
     SET(DOT2, dot2, TYPE, type)                                                                    \
     SET(L1, l1, TYPE, type)
 
-void ki_fill_scan_scalar(ki_kernels *k)
+void ki_fill_scan_scalar(volatile ki_kernels *k)
 {
     SET_TYPE(F32, f32)
     SET_TYPE(F16, f16)
@@ -299,6 +331,7 @@ void ki_fill_scan_scalar(ki_kernels *k)
     SET(HAMMING, hamming, BITS, bits)
     SET(ANDOR2, andor2, BITS, bits)
     SET(DOT4, dot4, U8, u8)
+    SET(GRID4, grid4, U8, u8)
     k->f32_from_f16 = f32_from_f16;
     k->f32_from_bf16 = f32_from_bf16;
     k->f16_from_f32 = f16_from_f32;
@@ -311,4 +344,6 @@ void ki_fill_scan_scalar(ki_kernels *k)
     k->sums_i8 = sums_i8;
     k->code_test = code_test;
     k->join_planes = join_planes;
+    k->least = least;
+    k->hadamard = ki_hadamard;
 }

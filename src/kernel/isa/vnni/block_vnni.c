@@ -26,7 +26,7 @@
 #define BLOCK_COPY(from, bytes, to) plus_128(from, bytes, to)
 #include "kernel/block.kern.h"
 
-void ki_fill_block_vnni(ki_kernels *k)
+void ki_fill_block_vnni(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;
