@@ -1,16 +1,24 @@
 /* One side of a bench: kith with one index, answering timed requests from stdin, so that a driver
- * can interleave it with peers (bench/exact.py). Uses kith.h only.
+ * can interleave it with peers (bench/exact.py, bench/graph.py). Uses kith.h only.
  *
- *     bench_search SPEC METRIC BASE QUERIES [THREADS]       builds, or opens BASE when it is *.kith
+ *     bench_search SPEC METRIC BASE QUERIES [THREADS]
+ *
+ * builds, or opens BASE into memory when it is *.kith. First line: "ready ROWS TYPE SECONDS CPU",
+ * what that took.
  *
  *     knn NQ K [OUT]            NQ queries in one call; OUT gets the ids, int64 [NQ][K]
  *     one NQ K [OUT]            the same one by one
+ *     walk NQ K EFFORT SLACK [OUT]          one by one with kith_query's effort and slack
+ *     latency NQ K EFFORT SLACK OUT         the same; OUT gets each query's ns, float64 [NQ]
  *     filter NQ K PERMILLE      one by one through a bound filter that passes so many rows
  *     range NQ LIMIT [OUT]      one by one; OUT gets the ids, each row ended by -1
  *     stream BYTES              read bandwidth of this process, bytes/s
  *     save PATH | open PATH FLAGS | count
+ *     rss                       0, and resident bytes
+ *     visits                    kith_stats' visits and hops so far, 0 where it has none
  *
- * Each answer is one line: seconds of the work itself, then a number of the request's own. */
+ * Each answer is one line: seconds of the work itself, then a number of the request's own. With
+ * KITH_BENCH_CPU_TIME set, knn, one, walk and latency tell the process's CPU time instead. */
 #define _GNU_SOURCE /* madvise */
 #include <kith.h>
 
@@ -28,14 +36,20 @@ typedef struct bench {
     kith_rows queries;
     size_t d, row;
     uint32_t threads;
+    clockid_t clock; /* of knn, one, walk and latency */
 } bench;
 
-static double now(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double now(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
 }
 
 static void must(kith_status st, const char *what)
@@ -87,33 +101,66 @@ static kith_rows some(const bench *b, size_t from, size_t n)
                      at + n <= b->queries.n ? n : b->queries.n - at, b->queries.dtype);
 }
 
-static void store(const char *path, const int64_t *ids, size_t n)
+static void store(const char *path, const void *bytes, size_t len)
 {
     FILE *f = path[0] ? fopen(path, "wb") : NULL;
 
     if (!f) return;
-    fwrite(ids, sizeof *ids, n, f);
+    fwrite(bytes, 1, len, f);
     fclose(f);
 }
 
-static void knn(const bench *b, size_t nq, uint32_t k, size_t call, const kith_filter *filter,
-                const char *out)
+/* nq queries, `call` in each call. */
+static void knn(const bench *b, size_t nq, kith_query how, size_t call, const char *out)
 {
-    kith_query how = KITH_QUERY_K(k);
+    const uint32_t k = how.k;
     int64_t *ids = need(malloc(nq * k * sizeof *ids));
     float *dist = need(malloc(nq * k * sizeof *dist));
     double t;
 
     how.threads = b->threads;
-    how.filter = filter;
-    t = now();
+    t = seconds_of(b->clock);
     for (size_t i = 0; i < nq; i += call)
         must(kith_search(b->ix, some(b, i, call), &how, ids + i * k, dist + i * k), "search");
-    t = now() - t;
-    store(out, ids, nq * k);
+    t = seconds_of(b->clock) - t;
+    store(out, ids, nq * k * sizeof *ids);
     printf("%.9f %zu\n", t, nq);
     free(ids);
     free(dist);
+}
+
+static kith_query at_point(uint32_t k, uint32_t effort, float slack)
+{
+    kith_query how = KITH_QUERY_K(k);
+
+    how.effort = effort;
+    how.slack = slack;
+    return how;
+}
+
+/* Each query's nanoseconds, one by one. */
+static void latency(const bench *b, size_t nq, kith_query how, const char *out)
+{
+    int64_t *ids = need(malloc(how.k * sizeof *ids));
+    float *dist = need(malloc(how.k * sizeof *dist));
+    double *each = need(malloc(nq * sizeof *each));
+    const double start = seconds_of(b->clock);
+    double last = start;
+
+    how.threads = b->threads;
+    for (size_t i = 0; i < nq; i++) {
+        double t;
+
+        must(kith_search(b->ix, some(b, i, 1), &how, ids, dist), "search");
+        t = seconds_of(b->clock);
+        each[i] = 1e9 * (t - last);
+        last = t;
+    }
+    store(out, each, nq * sizeof *each);
+    printf("%.9f %zu\n", last - start, nq);
+    free(ids);
+    free(dist);
+    free(each);
 }
 
 static void filtered(const bench *b, size_t nq, uint32_t k, unsigned permille)
@@ -121,6 +168,7 @@ static void filtered(const bench *b, size_t nq, uint32_t k, unsigned permille)
     const uint64_t n = kith_count(b->ix);
     uint64_t *words = need(calloc(n / 64 + 1, sizeof *words));
     kith_filter *bits, *bound;
+    kith_query how = KITH_QUERY_K(k);
     uint64_t x = 88172645463325252u;
 
     for (uint64_t i = 0; i < n; i++) {
@@ -131,7 +179,8 @@ static void filtered(const bench *b, size_t nq, uint32_t k, unsigned permille)
     }
     must(kith_filter_bits(words, n, NULL, &bits), "filter");
     must(kith_filter_bind(b->ix, bits, &bound), "bind");
-    knn(b, nq, k, 1, bound, "");
+    how.filter = bound;
+    knn(b, nq, how, 1, "");
     kith_filter_free(bound);
     kith_filter_free(bits);
     free(words);
@@ -218,6 +267,48 @@ static void reopen(const char *path, uint32_t flags, const bench *b)
     kith_free(ix);
 }
 
+static size_t resident(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    size_t kb = 0;
+
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmRSS: %zu", &kb) == 1) break;
+    if (f) fclose(f);
+    return kb * 1024;
+}
+
+static void see_walks(void *ctx, const char *name, const char *text, double value)
+{
+    double *seen = ctx;
+
+    (void)text;
+    if (strcmp(name, "visits") == 0) seen[0] = value;
+    if (strcmp(name, "hops") == 0) seen[1] = value;
+}
+
+/* Requests of k nearest neighbours; 0 when the line is none. */
+static int serve_knn(const bench *b, const char *line)
+{
+    char path[1024] = "";
+    size_t nq;
+    uint32_t k, effort;
+    float slack;
+
+    if (sscanf(line, "knn %zu %u %1023s", &nq, &k, path) >= 2)
+        knn(b, nq, at_point(k, 0, 0), nq, path);
+    else if (sscanf(line, "one %zu %u %1023s", &nq, &k, path) >= 2)
+        knn(b, nq, at_point(k, 0, 0), 1, path);
+    else if (sscanf(line, "walk %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) >= 4)
+        knn(b, nq, at_point(k, effort, slack), 1, path);
+    else if (sscanf(line, "latency %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) == 5)
+        latency(b, nq, at_point(k, effort, slack), path);
+    else
+        return 0;
+    return 1;
+}
+
 static void serve(const bench *b)
 {
     char line[2048], path[1024];
@@ -228,16 +319,19 @@ static void serve(const bench *b)
 
     while (fgets(line, sizeof line, stdin)) {
         path[0] = 0;
-        if (sscanf(line, "knn %zu %u %1023s", &nq, &k, path) >= 2) {
-            knn(b, nq, k, nq, NULL, path);
-        } else if (sscanf(line, "one %zu %u %1023s", &nq, &k, path) >= 2) {
-            knn(b, nq, k, 1, NULL, path);
-        } else if (sscanf(line, "filter %zu %u %u", &nq, &k, &permille) == 3) {
+        if (sscanf(line, "filter %zu %u %u", &nq, &k, &permille) == 3) {
             filtered(b, nq, k, permille);
         } else if (sscanf(line, "range %zu %f %1023s", &nq, &limit, path) >= 2) {
             range(b, nq, limit, path);
         } else if (sscanf(line, "stream %zu", &bytes) == 1) {
             stream(bytes);
+        } else if (strcmp(line, "rss\n") == 0) {
+            printf("0 %zu\n", resident());
+        } else if (strcmp(line, "visits\n") == 0) {
+            double seen[2] = {0};
+
+            kith_stats(b->ix, see_walks, seen);
+            printf("%.0f %.0f\n", seen[0], seen[1]);
         } else if (sscanf(line, "save %1023s", path) == 1) {
             const double start = now();
 
@@ -247,7 +341,7 @@ static void serve(const bench *b)
             reopen(path, flags, b);
         } else if (strcmp(line, "count\n") == 0) {
             printf("0 %llu\n", (unsigned long long)kith_count(b->ix));
-        } else {
+        } else if (!serve_knn(b, line)) {
             printf("? %s", line);
         }
         fflush(stdout);
@@ -259,15 +353,19 @@ int main(int argc, char **argv)
     bench b = {0};
     kith_metric metric;
     kith_source src;
+    double start, start_cpu;
     size_t len;
 
     if (argc < 5) {
         fprintf(stderr, "usage: bench_search SPEC METRIC BASE QUERIES [THREADS]\n");
         return 2;
     }
+    b.clock = getenv("KITH_BENCH_CPU_TIME") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
     b.threads = argc > 5 ? (uint32_t)atoi(argv[5]) : 1;
     read_queries(argv[4], &b);
     len = strlen(argv[3]);
+    start = now();
+    start_cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
     if (len > 5 && strcmp(argv[3] + len - 5, ".kith") == 0) {
         must(kith_open(argv[3], KITH_OPEN_COPY, NULL, &b.ix), argv[3]);
     } else {
@@ -277,8 +375,9 @@ int main(int argc, char **argv)
         must(kith_add_source(b.ix, &src, NULL), argv[3]);
         src.close(src.ctx);
     }
-    printf("ready %llu %s\n", (unsigned long long)kith_count(b.ix),
-           kith_dtype_name(kith_dtype_of(b.ix)));
+    printf("ready %llu %s %.3f %.3f\n", (unsigned long long)kith_count(b.ix),
+           kith_dtype_name(kith_dtype_of(b.ix)), now() - start,
+           seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start_cpu);
     fflush(stdout);
     serve(&b);
     kith_free(b.ix);

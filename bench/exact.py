@@ -37,7 +37,7 @@ class Worker:
         words = self.p.stdout.readline().split()
         if words[:1] != ["ready"]:
             raise SystemExit("%s did not start" % args[0])
-        self.count, self.dtype = int(words[1]), words[2]
+        self.count, self.dtype, self.more = int(words[1]), words[2], words[3:]
 
     def ask(self, *words):
         self.p.stdin.write(" ".join(str(w) for w in words) + "\n")

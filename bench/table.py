@@ -1,7 +1,8 @@
 """table.py BUILD FILE.md…: put what the benches measured between the markers of documents.
 
-BUILD holds exact.json (exact.py) and the lines of bench_kernels.json and bench_blocks.json.
-A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, kernels, blocks.
+BUILD holds exact.json (exact.py), graph.json (graph.py) and the lines of bench_kernels.json and
+bench_blocks.json; what is not there leaves its place as it is.
+A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, kernels, blocks.
 """
 import json
 import os
@@ -24,6 +25,37 @@ def exact(build):
     for row in r["rows"]:
         note = row["note"] if row["ok"] else ("**short** " + row["note"]).strip()
         yield "| %s | %s | %s | %s |" % (row["what"], row["target"], row["measured"], note)
+
+
+def graph(build):
+    with open(os.path.join(build, "graph.json")) as f:
+        r = json.load(f)
+    yield "%s; peer: %s; medians of %d rounds in %s time." % (r["cpu"], r["peer"], r["rounds"],
+                                                             r["time"])
+    yield ""
+    yield "Queries a second at recall@10; in brackets the ratio to the peer and its rounds' spread."
+    yield ""
+    yield "| set | index | %s |" % " | ".join(("%.3f" % x).strip("0") for x in r["recalls"])
+    yield "|---|---" + "|---" * len(r["recalls"]) + "|"
+    for s in r["sets"]:
+        for side in s["sides"]:
+            ratios = side["ratio"] or [None] * len(r["recalls"])
+            yield "| %s | %s | %s |" % (s["set"], side["name"], " | ".join(
+                "–" if not q else "{:,.0f}".format(q) if not x else
+                "{:,.0f} (**{:.1f} x**, {:.0f} %)".format(q, x[0], 100 * x[1])
+                for q, x in zip(side["qps_at"], ratios)))
+    yield ""
+    yield ("| set | index | p50, p99 near .95, µs | build, s (CPU s) | resident MB | file MB "
+           "| open, ms | first query, ms |")
+    yield "|---" * 8 + "|"
+    for s in r["sets"]:
+        for side in s["sides"]:
+            at = side["latency"]
+            yield "| %s | %s | %.0f, %.0f (%.4f) | %.1f (%.1f) | %.0f | %.0f | %.2f | %.2f |" % (
+                s["set"], side["name"], at["p50_us"], at["p99_us"], at["recall"],
+                side["build_seconds"], side["build_cpu_seconds"], side["resident_bytes"] / 1e6,
+                side["file_bytes"] / 1e6, 1e3 * side["open_seconds"],
+                1e3 * side["first_query_seconds"])
 
 
 def kernels(build):
@@ -61,8 +93,11 @@ def main(build, *documents):
     for document in documents:
         with open(document) as f:
             text = f.read()
-        for make in (exact, kernels, blocks):
+        for make, needs in ((exact, "exact"), (graph, "graph"), (kernels, "bench_kernels"),
+                            (blocks, "bench_blocks")):
             name = make.__name__
+            if not os.path.exists(os.path.join(build, needs + ".json")):
+                continue
             pair = re.compile("(<!-- %s -->\n).*?(<!-- /%s -->)" % (name, name), re.S)
             if pair.search(text):
                 body = "\n".join(make(build)) + "\n"

@@ -183,8 +183,8 @@ kith_status job_set_params(job *j, const arguments *a)
     if (!is_lp && spec_exponent(given_text(a, "spec"), p) != NULL)
         TRY(wrong_usage("--spec %s: p is the exponent of --metric lp", given_text(a, "spec")));
     TRY(given_count(a, "seed", 0, INT64_MAX, 0, &number));
-    // Where nothing is drawn at random, every seed gives the same index.
-    if (seed != NULL && find_param("seed", NULL, &row)) TRY(kith_set_param(j->index, "seed", seed));
+    if (seed != NULL) st = kith_set_param(j->index, "seed", seed);
+    if (st == KITH_NOT_FOUND) st = KITH_OK; // nothing is drawn: every seed gives the same index
 out:
     return st;
 }

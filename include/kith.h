@@ -315,9 +315,11 @@ typedef struct kith_query {
     const kith_watch *watch;          /* NULL = none */
     kith_context *context;            /* NULL = one from the index's pool */
     uint32_t *flags;                  /* out [nq], or NULL */
+    float slack; /* a graph's walk goes on while rows come up that are at most (1 + slack) times as
+                    distant as the k-th found, and within the best `effort`; 0 = by effort */
 } kith_query;
 #define KITH_QUERY_K(k)                                                                            \
-    {sizeof(kith_query), (k), 0, 0, 0, 0, 0.0f, NAN, 0, 0, NULL, NULL, NULL, NULL}
+    {sizeof(kith_query), (k), 0, 0, 0, 0, 0.0f, NAN, 0, 0, NULL, NULL, NULL, NULL, 0.0f}
 #define KITH_QUERY_INIT KITH_QUERY_K(10)
 
 /* The k nearest stored rows to each query, best first; equally near rows by ascending id.

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """tools/readkith.py FILE: a .kith file, read by the text of docs/FORMAT.md alone, with none of
 kith's code: every checksum is compared, every byte accounted for, and what the sections say of the
-rows is held against each other (tools/readkith_rows.py, with numpy). Status 1 and a sentence for a
-file that is not right.
+rows and of their graph is held against each other (tools/readkith_rows.py and readkith_graph.py,
+with numpy). Status 1 and a sentence for a file that is not right.
 
-    readkith.py FILE                        lists the sections, sums up the rows
+    readkith.py FILE                        lists the sections, sums up the rows and the graph
     readkith.py FILE --rows                 one row a line: id, label ("-" for none), "live" or
                                             "removed", values
+    readkith.py FILE --graph                one row a line: position, "node", "twin of …" or "none",
+                                            positions of its neighbours
     readkith.py FILE --export NAME          live rows: NAME.npy, NAME_ids.npy and, where there are
                                             any, NAME_labels.txt (an empty line: no label)
     readkith.py FILE --extract TYPE[.PART] OUT    the bytes of one section ("-" is stdout)
@@ -134,11 +136,21 @@ def rows_of(file, needed):
     return readkith_rows.Rows({s.name: s.data for s in file.sections if s.part == 0})
 
 
+def graph_of(file, rows, needed):
+    """None where there is none, or where the rows were not read."""
+    if not rows or not file.section("GRPH"):
+        check(not needed, "no graph")
+        return None
+    import readkith_graph
+    return readkith_graph.Graph({s.name: s.data for s in file.sections if s.part == 0}, rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Check and read a .kith file.")
     parser.add_argument("file")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--rows", action="store_true", help="one row a line")
+    what.add_argument("--graph", action="store_true", help="one row a line, with its links")
     what.add_argument("--export", metavar="NAME",
                       help="NAME.npy, NAME_ids.npy, NAME_labels.txt of the live rows")
     what.add_argument("--extract", nargs=2, metavar=("TYPE", "OUT"), help="bytes of a section")
@@ -146,16 +158,21 @@ def main():
     try:
         with open(arguments.file, "rb") as stream:
             file = File(stream.read())
-        rows = rows_of(file, arguments.rows or arguments.export)
+        rows = rows_of(file, arguments.rows or arguments.graph or arguments.export)
+        graph = graph_of(file, rows, arguments.graph)
         if arguments.extract:
             extract(file, *arguments.extract)
         elif arguments.export:
             rows.export(arguments.export)
         elif arguments.rows:
             rows.show()
+        elif arguments.graph:
+            graph.show()
         else:
             show(file)
             print(rows.summary() if rows else "rows: not looked at, which needs numpy")
+            if graph:
+                print(graph.summary())
     except (ValueError, OSError) as error:
         sys.exit(f"{arguments.file}: {error}")
 

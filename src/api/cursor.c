@@ -22,11 +22,12 @@ struct kith_cursor {
     bool ended;
 };
 
-static kith_status receive_page(void *ctx, size_t i, const ki_found *hit, size_t n)
+static kith_status receive_page(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags)
 {
     kith_cursor *c = ctx;
 
     (void)i; // there is one query
+    (void)flags;
     ki_assert(n <= c->cap - c->n);
     if (n) memcpy(c->found + c->n, hit, n * sizeof *hit);
     c->came = n;

@@ -287,8 +287,8 @@ static void list_kernels(kith_each *each, void *ctx)
         }
     for (size_t i = 0; i < KI_BLOCK_OPS; i++)
         each(ctx, blocks[i].name, ki_kernels_origin(&k->block[blocks[i].op], k), (double)NAN);
-    each(ctx, "least", ki_kernels_origin(&k->least, k), (double)NAN);
-    each(ctx, "hadamard", ki_kernels_origin(&k->hadamard, k), (double)NAN);
+    each(ctx, "least f32", ki_kernels_origin(&k->least, k), (double)NAN);
+    each(ctx, "hadamard f32", ki_kernels_origin(&k->hadamard, k), (double)NAN);
 }
 
 kith_status kith_list(const char *table, kith_each *each, void *ctx)

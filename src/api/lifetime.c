@@ -32,8 +32,10 @@ static kith_status check_shape(size_t d, kith_metric m)
 
 static kith_status create_rows(kith_index *ix)
 {
-    return ki_rows_create(&ix->env, ix->plan.codec, ix->d, ix->metric, ix->plan.p,
-                          ix->plan.params[KI_FLAT_SCAN] > 0, &ix->rows);
+    const ki_plan *plan = &ix->plan;
+    const bool scan = plan->nav->scan >= 0 && plan->params[plan->nav->scan] > 0;
+
+    return ki_rows_create(&ix->env, plan->codec, ix->d, ix->metric, plan->p, scan, &ix->rows);
 }
 
 kith_status kith_create(const char *spec, size_t d, kith_metric metric, const kith_host *host,
@@ -127,6 +129,10 @@ static kith_status open_sections(kith_index *ix)
         KI_FAIL(KITH_CORRUPT, "section SPEC says %s, the rows are %s", ix->plan.codec->name,
                 v->codec->name);
     ki_plan_text(&ix->plan, ix->metric, ix->spec);
+    if (ix->plan.nav->open) {
+        const ki_opening from = {r, ix->container, share_container, release_container};
+        KI_TRY(ix->plan.nav->open(ix->rows, &ix->env, &from, ix->plan.params));
+    }
 out:
     if (v) ki_view_release(ix->rows, v);
     return st;
@@ -197,6 +203,7 @@ static kith_status fill(void *arg, ki_blob_writer *w, bool planning)
     if (!planning) KI_TRY(w->put(w, s->ix->spec, len));
     KI_TRY(w->end(w));
     KI_TRY(ki_view_write(s->view, w, planning));
+    if (s->ix->plan.nav->write) KI_TRY(s->ix->plan.nav->write(s->view, w, planning));
 out:
     return st;
 }
@@ -254,6 +261,7 @@ kith_status kith_verify(const kith_index *ix, const kith_watch *w)
     KI_TRY(ki_index_undamaged(ix, w));
     ki_progress_init(&p, w, "check", v->n);
     KI_TRY(ki_view_check(v, ki_unconst(&ix->env), &p));
+    if (ix->plan.nav->check) KI_TRY(ix->plan.nav->check(v, ki_unconst(&ix->env), &p));
 out:
     ki_index_leave(ix, v);
     return st;

@@ -1,6 +1,21 @@
 /* Calls that change an index: each is one ki_change, committed whole or undone. */
 #include "api/index.h"
 
+/* The navigator's structure follows the rows; then the change is published and *c is NULL. A change
+ * that failed is still the caller's, to be aborted. */
+static kith_status finish(kith_index *ix, ki_change **c, ki_progress *p)
+{
+    const ki_navigator *nav = ix->plan.nav;
+    kith_status st = KITH_OK;
+
+    if (nav->update) KI_TRY(nav->update(*c, &ix->env, ix->plan.params, 0, p));
+    KI_TRY(ki_progress_end(p));
+    ki_change_commit(*c);
+    *c = NULL;
+out:
+    return st;
+}
+
 static kith_status put(kith_index *ix, ki_put how, kith_rows x, const int64_t *ids,
                        const char *const *labels, const kith_watch *w)
 {
@@ -14,9 +29,7 @@ static kith_status put(kith_index *ix, ki_put how, kith_rows x, const int64_t *i
     ki_progress_init(&p, w, how == KI_PUT_ADD ? "add" : "update", x.n);
     KI_TRY(ki_change_begin(ix->rows, &c));
     KI_TRY(ki_change_put(c, how, x, ids, labels, 0, &p));
-    KI_TRY(ki_progress_end(&p));
-    ki_change_commit(c);
-    c = NULL;
+    KI_TRY(finish(ix, &c, &p));
 out:
     ki_change_abort(c);
     return st;
@@ -60,9 +73,7 @@ kith_status kith_add_source(kith_index *ix, kith_source *src, const kith_watch *
         if (batch.rows.n == 0) break;
         KI_TRY(ki_change_put(c, KI_PUT_ADD, batch.rows, batch.ids, batch.labels, 0, &p));
     }
-    KI_TRY(ki_progress_end(&p));
-    ki_change_commit(c);
-    c = NULL;
+    KI_TRY(finish(ix, &c, &p));
 out:
     ki_change_abort(c);
     return st;
@@ -82,8 +93,7 @@ kith_status kith_remove(kith_index *ix, const int64_t *ids, size_t n, size_t *re
         KI_TRY(ki_change_remove(c, ids[i], &was));
         count += was;
     }
-    ki_change_commit(c);
-    c = NULL;
+    KI_TRY(finish(ix, &c, NULL));
     if (removed) *removed = count;
 out:
     ki_change_abort(c);
@@ -115,9 +125,7 @@ kith_status kith_compact(kith_index *ix, const kith_watch *w)
     ki_progress_init(&p, w, "compact", kith_count(ix));
     KI_TRY(ki_change_begin(ix->rows, &c));
     KI_TRY(ki_change_compact(c, 0, &p));
-    KI_TRY(ki_progress_end(&p));
-    ki_change_commit(c);
-    c = NULL;
+    KI_TRY(finish(ix, &c, &p));
 out:
     ki_change_abort(c);
     return st;
@@ -146,9 +154,7 @@ kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watc
         KI_FAIL(KITH_BAD_ARG, "an index for p = %.9g cannot be merged into one for p = %.9g",
                 v->arg, ki_change_view(c)->arg);
     KI_TRY(ki_change_merge(c, v, 0, &p));
-    KI_TRY(ki_progress_end(&p));
-    ki_change_commit(c);
-    c = NULL;
+    KI_TRY(finish(into, &c, &p));
 out:
     ki_change_abort(c);
     if (v) ki_view_release(from->rows, v);

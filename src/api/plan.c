@@ -101,6 +101,36 @@ static kith_status set_codec(const ki_spec *spec, const ki_spec_item *it, ki_pla
     return ki_spec_fail(spec, it->column, "no codec \"%.40s\"; known: %s", name, known);
 }
 
+/* "Graph48" or "Graph": a name with the number that it may have. Nothing else may follow. */
+static kith_status set_navigator(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
+{
+    char name[KI_SPEC_NAME * 3], known[160], number[32];
+    const ki_navigator *nav = ki_navigator_find(it->name);
+    const bool numbered = it->has_number || it->suffix[0];
+    const ki_param_table *t;
+
+    if (!nav || (numbered && (nav->number < 0 || it->has_number2 || it->suffix[0]))) {
+        item_text(it, name, sizeof name);
+        known_navigators(known, sizeof known);
+        return ki_spec_fail(spec, it->column, "no navigator \"%.40s\"; known: %s, auto", name,
+                            known);
+    }
+    plan->nav = nav;
+    t = &nav->params;
+    ki_assert(t->count <= KI_INDEX_PARAMS);
+    ki_param_presets(t, plan->params);
+    if (it->has_number) {
+        snprintf(number, sizeof number, "%u", it->number);
+        if (ki_param_parse(t, (size_t)nav->number, number, &plan->params[nav->number]) != KITH_OK) {
+            char why[KI_SENTENCE];
+
+            ki_sentence_get(why);
+            return ki_spec_fail(spec, it->column, "%.150s", why);
+        }
+    }
+    return set_options(spec, it, plan);
+}
+
 kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
 {
     kith_status st = KITH_OK;
@@ -110,7 +140,7 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
     KI_TRY(ki_spec_parse(text, &spec));
     for (int16_t i = spec.items ? 0 : -1; i >= 0; i = spec.item[i].next) {
         const ki_spec_item *it = &spec.item[i];
-        char name[KI_SPEC_NAME * 3], known[128];
+        char name[KI_SPEC_NAME * 3];
 
         item_text(it, name, sizeof name);
         if (plan.nav) {
@@ -118,16 +148,7 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
         } else if (strcmp(name, "IDMap") == 0 || strcmp(name, "IDMap2") == 0) {
             continue;
         } else {
-            plan.nav = ki_navigator_find(name);
-            if (!plan.nav) {
-                known_navigators(known, sizeof known);
-                st = ki_spec_fail(&spec, it->column, "no navigator \"%.40s\"; known: %s, auto",
-                                  name, known);
-                goto out;
-            }
-            ki_assert(plan.nav->params.count <= KI_INDEX_PARAMS);
-            ki_param_presets(&plan.nav->params, plan.params);
-            KI_TRY(set_options(&spec, it, &plan));
+            KI_TRY(set_navigator(&spec, it, &plan));
         }
         if (it->child >= 0)
             KI_TRY(ki_spec_fail(&spec, spec.item[it->child].column, "name=value was expected"));
@@ -146,7 +167,13 @@ void ki_plan_text(const ki_plan *plan, kith_metric m, char out[KI_SPEC_TEXT])
     char value[KI_SPEC_VALUE];
     size_t at = (size_t)snprintf(out, KI_SPEC_TEXT, "%s", plan->nav->name);
 
+    if (plan->nav->number >= 0) {
+        ki_param_text(t, (size_t)plan->nav->number, plan->params[plan->nav->number], value,
+                      sizeof value);
+        at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%s", value);
+    }
     for (size_t i = 0; i < t->count; i++) {
+        if ((int)i == plan->nav->number) continue;
         if (plan->params[i] == t->row[i].preset) continue; // both come from the same parser
         ki_param_text(t, i, plan->params[i], value, sizeof value);
         at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%s%s=%s", open, t->row[i].name, value);

@@ -18,6 +18,8 @@ kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_que
         return ki_fail(KITH_BAD_ARG, "options 0x%x: unknown bits", out->options);
     if (!(out->recall >= 0 && out->recall <= 1))
         return ki_fail(KITH_BAD_ARG, "recall %g: 0…1 is possible", (double)out->recall);
+    if (!(out->slack >= 0 && out->slack <= 100))
+        return ki_fail(KITH_BAD_ARG, "slack %g: 0…100 is possible", (double)out->slack);
     if ((out->deadline_us || out->max_visits) && (ix->plan.nav->flags & KITH_EXACT))
         return ki_fail(KITH_UNSUPPORTED,
                        "%s answers exactly and cannot stop early: no deadline, no "
@@ -53,7 +55,12 @@ kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_quer
         (ki_ask){.k = how->k,
                  .limit = isnan(how->limit) ? (double)INFINITY : limit_key(ix->metric, how->limit),
                  .mask = mask->words ? mask : NULL,
-                 .threads = how->threads};
+                 .threads = how->threads,
+                 .effort = how->effort,
+                 .rerank = how->rerank,
+                 .slack = how->slack,
+                 .deadline_us = how->deadline_us,
+                 .max_visits = how->max_visits};
 out:
     return st;
 }
@@ -68,7 +75,7 @@ typedef struct answer {
     uint32_t *flags; /* [nq] or NULL */
 } answer;
 
-static kith_status receive_row(void *ctx, size_t i, const ki_found *hit, size_t n)
+static kith_status receive_row(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags)
 {
     const answer *a = ctx;
     int64_t *ids = a->ids + i * a->k;
@@ -78,8 +85,7 @@ static kith_status receive_row(void *ctx, size_t i, const ki_found *hit, size_t 
         ids[j] = j < n ? hit[j].id : KITH_NO_ID;
         if (dist) dist[j] = j < n ? (float)ki_report(a->ix->metric, hit[j].key) : NAN;
     }
-    if (a->flags)
-        a->flags[i] = (a->ix->plan.nav->flags & KITH_EXACT) | (n < a->k ? KITH_SHORT : 0u);
+    if (a->flags) a->flags[i] = flags | (n < a->k ? KITH_SHORT : 0u);
     return KITH_OK;
 }
 
@@ -190,14 +196,17 @@ struct kith_hits {
     ki_env env; /* its own: hits may outlive their index */
     kith_metric metric;
     size_t nq;
-    hits_row *row; /* [nq] */
+    hits_row *row;   /* [nq] */
+    uint32_t *flags; /* [nq], the caller's, while the search goes on; or NULL */
 };
 
-static kith_status receive_hits(void *ctx, size_t i, const ki_found *hit, size_t n)
+static kith_status receive_hits(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags)
 {
     kith_status st = KITH_OK;
     kith_hits *h = ctx;
     hits_row *row = &h->row[i];
+
+    if (h->flags) h->flags[i] = flags;
 
     row->n = n;
     row->ids = ki_array(&h->env, n, sizeof *row->ids);
@@ -237,6 +246,7 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     hits->row = ki_zeros(&hits->env, q.n, sizeof *hits->row);
     KI_NEED(hits->row);
     hits->nq = q.n;
+    hits->flags = h.flags;
     KI_TRY(ki_context_take(ix, &h, &c));
     KI_TRY(ki_queries(ix, v, q, c, &queries));
     KI_TRY(ki_query_ask(ix, v, &h, &mask, &ask));
@@ -245,8 +255,7 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     ask.progress = h.watch ? &p : NULL;
     KI_TRY(ix->plan.nav->search(v, ki_unconst(&ix->env), queries, q.n, &ask, c->scratch,
                                 receive_hits, hits));
-    if (h.flags)
-        for (size_t i = 0; i < q.n; i++) h.flags[i] = ix->plan.nav->flags & KITH_EXACT;
+    hits->flags = NULL;
     *out = hits;
     hits = NULL;
 out:

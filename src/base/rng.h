@@ -6,7 +6,12 @@
 #include <stdint.h>
 
 /* Purposes keep streams of one seed apart. */
-typedef enum ki_purpose { KI_RNG_TEST = 1, KI_RNG_SAMPLE = 2, KI_RNG_ROTATION = 3 } ki_purpose;
+typedef enum ki_purpose {
+    KI_RNG_TEST = 1,
+    KI_RNG_SAMPLE = 2,
+    KI_RNG_ROTATION = 3,
+    KI_RNG_SKETCH = 4
+} ki_purpose;
 
 static inline uint64_t ki_mix64(uint64_t z)
 {

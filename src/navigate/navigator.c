@@ -3,11 +3,11 @@
 
 #include "base/names.h"
 
-#define KI_NAVIGATOR(name) extern const ki_navigator ki_##name;
+#define KI_NAVIGATOR(name) extern const ki_navigator ki_navigator_##name;
 #include "navigate/table.def"
 #undef KI_NAVIGATOR
 
-#define KI_NAVIGATOR(name) &ki_##name,
+#define KI_NAVIGATOR(name) &ki_navigator_##name,
 static const ki_navigator *const table[] = {
 #include "navigate/table.def"
 };

@@ -1,31 +1,48 @@
 /* How a query finds promising rows: one folder a navigator, joined by table.def. A navigator works
  * on a view of the rows and hands its hits up with canonical keys; ids, labels, filters, snapshots,
- * files of the rows are not its affair.
- *
- * Flat needs no structure of its own, so the interface holds what a search needs; the hooks that
- * keep a structure in step with the rows (train, insert, remove, its sections, its check) come with
- * the first navigator that has one. */
+ * files of the rows are not its affair. What it needs beside the rows is its structure, which a view
+ * carries (ki_structure): Flat has none. */
 #ifndef KI_NAVIGATOR_H
 #define KI_NAVIGATOR_H
 
 #include "base/param.h"
 #include "rows/exact.h"
 
+/* The file behind an index that is being opened, as ki_rows_open has it. */
+typedef struct ki_opening {
+    const ki_blob_reader *reader;
+    void *keep; /* shared by whoever borrows bytes of the file */
+    void (*share)(void *keep);
+    void (*release)(void *keep);
+} ki_opening;
+
 typedef struct ki_navigator {
     const char *name;    /* in specs: "Flat" */
     const char *aliases; /* comma-separated */
     const char *about;
     ki_param_table params; /* build parameters, set by the spec */
-    uint32_t flags;        /* KITH_EXACT: every answer is proven */
+    int number; /* the parameter that a number behind the name sets ("Graph48"); -1: none */
+    int scan;   /* the parameter that asks for a scan code beside the rows; -1: none is kept */
+    uint32_t flags; /* KITH_EXACT: every answer is proven, and nothing stops early */
     /* The hits of nq queries to receive (see ki_exact_search, whose contract this shares). */
     kith_status (*search)(const ki_view *v, ki_env *env, const void *q, size_t nq,
                           const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx);
+
+    /* The rest keeps a structure in step with the rows; all NULL where there is none. */
+    /* Give the change's snapshot (ki_change_view) the structure that fits its rows, starting from
+     * what it has: rows came, went, or were compacted. On failure the change is aborted. */
+    kith_status (*update)(ki_change *c, ki_env *env, const double *params, uint32_t threads,
+                          ki_progress *p);
+    kith_status (*write)(const ki_view *v, ki_blob_writer *w, bool planning);
+    /* Structure and counts are checked, and what is not is when it is used. */
+    kith_status (*open)(ki_rows *rows, ki_env *env, const ki_opening *from, const double *params);
+    /* All invariants. CORRUPT with the row. */
+    kith_status (*check)(const ki_view *v, ki_env *env, ki_progress *p);
+    void (*stats)(const ki_view *v, kith_each *each, void *ctx);
 } ki_navigator;
 
 const ki_navigator *ki_navigator_at(size_t i); /* NULL after the last */
 /* By name or alias, letter case as given (spec names are exact); NULL if none. */
 const ki_navigator *ki_navigator_find(const char *name);
-
-enum { KI_FLAT_SCAN, KI_FLAT_PARAMS }; /* Flat's parameters, in the order of its table */
 
 #endif

@@ -42,16 +42,35 @@ void ki_change_unlink(ki_change *c)
     if (next->labels.pool == base->labels.pool) ki_labels_undo(&base->labels, c->label_mark);
 }
 
+void ki_change_attach(ki_change *c, ki_structure *s)
+{
+    ki_structure_release(c->next->structure);
+    c->next->structure = s;
+}
+
+/* The structure that came with this change, not with the one before; NULL: none. */
+static ki_structure *brought(const ki_change *c)
+{
+    return c->next->structure != c->base->structure ? c->next->structure : NULL;
+}
+
 void ki_change_commit(ki_change *c)
 {
+    ki_structure *s = brought(c);
+
     ki_assert(!c->failed);
+    if (s && s->settle) s->settle(s);
     ki_slots_publish(c->rows->slots, c->next, c->slot);
     (void)pthread_mutex_unlock(&c->rows->writer);
 }
 
 void ki_change_abort(ki_change *c)
 {
+    ki_structure *s;
+
     if (!c) return;
+    s = brought(c);
+    if (s && s->undo) s->undo(s);
     ki_change_unlink(c);
     ki_view_free(c->next);
     (void)pthread_mutex_unlock(&c->rows->writer);

@@ -208,6 +208,21 @@ out:
     return st;
 }
 
+kith_status ki_column_write(ki_column **col, uint64_t n)
+{
+    kith_status st = KITH_OK;
+
+    for (size_t c = 0; (uint64_t)c * KI_CHUNK < n; c++) {
+        const ki_chunk *k = (*col)->chunk[c];
+
+        if (k->own) continue;
+        KI_TRY(ki_column_own(col, c + 1));
+        KI_TRY(renew(*col, c, k->cap, k->cap));
+    }
+out:
+    return st;
+}
+
 kith_status ki_column_edit(ki_column **col, size_t c, size_t len, void **bytes)
 {
     kith_status st = KITH_OK;

@@ -1,10 +1,11 @@
 /* Columns: what is stored of each position, in chunks of KI_CHUNK positions that never move and are
- * shared between views. Private to rows/.
+ * shared between views. For rows/, and for navigators that keep something of each position.
  *
  * 1. A chunk or column with one reference belongs to the change under way (or to nobody else) and
  *    may be rewritten; a shared one is copied first, except that
  * 2. the writer may fill elements of a shared chunk at or beyond the n of every view that sees it.
- * 3. A mapped chunk is never written; its memory belongs to the file, which it keeps open. */
+ * 3. A mapped chunk is never written; its memory belongs to the file, which it keeps open.
+ * A navigator may change elements of shared chunks in place, if readers can live with it. */
 #ifndef KI_COLUMN_H
 #define KI_COLUMN_H
 
@@ -59,6 +60,9 @@ kith_status ki_column_own(ki_column **col, size_t chunks);
 /* Room to write positions n…n+more-1; what lies below n is kept. A chunk that is new gets what is
  * asked or, when more is expected, what will come; one that grows doubles. */
 kith_status ki_column_extend(ki_column **col, uint64_t n, uint64_t more, uint64_t expect);
+/* Every chunk with positions below n in memory, to be written in place: those of a file are copied.
+ * What views share is shared still. */
+kith_status ki_column_write(ki_column **col, uint64_t n);
 /* The whole chunk c, always len bytes in this column, to be rewritten: copied when it is shared,
  * zeros when it is new. */
 kith_status ki_column_edit(ki_column **col, size_t c, size_t len, void **bytes);

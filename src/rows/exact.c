@@ -33,6 +33,8 @@ struct ki_scratch {
     ki_env *env;
     ki_part *part; /* [parts] */
     size_t parts;
+    void *kept; /* a navigator's, freed by release */
+    void (*release)(void *kept);
 };
 
 static void free_part(ki_part *p)
@@ -67,7 +69,23 @@ void ki_scratch_free(ki_scratch *s)
     if (!s) return;
     env = s->env;
     free_parts(s);
+    if (s->kept) s->release(s->kept);
     ki_release(env, s, 1, sizeof *s);
+}
+
+void **ki_scratch_keep(ki_scratch *s, void (*release)(void *kept))
+{
+    if (s->kept && s->release != release) {
+        s->release(s->kept);
+        s->kept = NULL;
+    }
+    s->release = release;
+    return &s->kept;
+}
+
+ki_env *ki_scratch_env(const ki_scratch *s)
+{
+    return s->env;
 }
 
 static kith_status need_parts(ki_scratch *s, size_t n)
@@ -202,7 +220,7 @@ static kith_status deliver(ki_part *p, size_t i, again *lost, ki_receive *receiv
     KI_NEED(found);
     for (size_t j = 0; j < t->n; j++)
         found[j] = (ki_found){t->item[j].lo, ki_view_id(p->s->v, t->item[j].pos), t->item[j].pos};
-    KI_TRY(receive(ctx, number, found, t->n));
+    KI_TRY(receive(ctx, number, found, t->n, KITH_EXACT));
 out:
     return st;
 }
@@ -377,7 +395,7 @@ static kith_status nothing_found(size_t nq, ki_receive *receive, void *ctx)
     kith_status st = KITH_OK;
     const ki_found none = {0, KITH_NO_ID, 0};
 
-    for (size_t i = 0; i < nq; i++) KI_TRY(receive(ctx, i, &none, 0));
+    for (size_t i = 0; i < nq; i++) KI_TRY(receive(ctx, i, &none, 0, KITH_EXACT));
 out:
     return st;
 }

@@ -30,16 +30,24 @@ typedef struct ki_ask {
         *exclude; /* [nq] an id that does not answer the query (KITH_NO_ID: none) or NULL */
     uint32_t threads;
     ki_progress *progress; /* counts rows x queries; may be NULL */
+    /* What approximate navigators heed, 0 = their default: see kith_query. */
+    uint32_t effort, rerank;
+    float slack;
+    uint64_t deadline_us, max_visits;
 } ki_ask;
 
 /* Scratch that grows to what searches need and is kept between them. */
 typedef struct ki_scratch ki_scratch;
 kith_status ki_scratch_create(ki_env *env, ki_scratch **out);
 void ki_scratch_free(ki_scratch *s);
+/* A place for what a navigator keeps between searches, NULL at first: whoever fills it says how it
+ * is freed. Another navigator's is freed first. */
+void **ki_scratch_keep(ki_scratch *s, void (*release)(void *kept));
+ki_env *ki_scratch_env(const ki_scratch *s); /* where its memory comes from */
 
 /* Receives the hits of query i, best first, all at once; any thread, one call a query. The array is
- * lent. Not OK ends the search. */
-typedef kith_status ki_receive(void *ctx, size_t i, const ki_found *hit, size_t n);
+ * lent. flags: KITH_EXACT, KITH_TRUNCATED. Not OK ends the search. */
+typedef kith_status ki_receive(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags);
 
 /* q: nq queries checked already (ki_rows_check): float[nq][d], or packed bits [nq][row_bytes] for
  * Bits. scratch is used by the calling thread; helpers take their own from env. */

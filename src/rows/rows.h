@@ -42,6 +42,19 @@ typedef struct ki_scan_chunk {
     uint32_t rest_max;      /* largest, over the n rows, sum of (2 * (low half) - 15)^2 */
 } ki_scan_chunk;
 
+/* What a navigator keeps beside rows (links of a graph, lists): opaque here, shared by the views
+ * that go with it, freed with the last of them. A structure may be changed in place where readers
+ * can live with it; what an aborted change did to it is taken back by undo. */
+typedef struct ki_structure ki_structure;
+struct ki_structure {
+    atomic_size_t refs;
+    void (*release)(ki_structure *s); /* the last reference is gone */
+    void (*undo)(ki_structure *s);    /* a change that was given it is aborted; may be NULL */
+    void (*settle)(ki_structure *s);  /* … is committed: no undo will come; may be NULL */
+};
+ki_structure *ki_structure_share(ki_structure *s); /* NULL is fine, here and below */
+void ki_structure_release(ki_structure *s);
+
 typedef struct ki_view {
     uint32_t n;    /* positions, removed ones too */
     uint32_t live; /* rows that are not removed */
@@ -57,6 +70,7 @@ typedef struct ki_view {
     const ki_column *removed;  /* 64-bit words, KI_CHUNK/64 a chunk, set = removed; NULL: none */
     size_t scan_chunks;        /* all chunks of the view; 0 = no scan code */
     const ki_scan_chunk *scan;
+    ki_structure *structure; /* the navigator's; NULL: none */
     /* further members are private to rows/: labels, id map, owners. */
     struct ki_view_private *own;
 } ki_view;
@@ -110,6 +124,10 @@ kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p);
 kith_status ki_change_merge(ki_change *c, const ki_view *from, uint32_t threads, ki_progress *p);
 /* The snapshot as commit would publish it; valid until the next call on c. For navigators. */
 const ki_view *ki_change_view(const ki_change *c);
+/* Give the snapshot a structure (the reference is taken over; NULL: none from now on). */
+void ki_change_attach(ki_change *c, ki_structure *s);
+/* The same for the rows of a file, before anybody looks at them. */
+void ki_rows_attach(ki_rows *r, ki_structure *s);
 void ki_change_commit(ki_change *c); /* publishes and unlocks; cannot fail */
 void ki_change_abort(ki_change *c);  /* undoes and unlocks; NULL is fine */
 

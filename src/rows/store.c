@@ -70,6 +70,7 @@ kith_status ki_view_copy(const ki_view *from, ki_view **out)
     own = v->own;
     *v = *from;
     v->own = own;
+    v->structure = NULL; // until nothing can fail any more
     if (f->scan_room) {
         own->scan = ki_regrow(f->env, f->scan, from->scan_chunks, f->scan_room, sizeof *f->scan);
         KI_NEED(own->scan);
@@ -81,6 +82,7 @@ kith_status ki_view_copy(const ki_view *from, ki_view **out)
     own->scans = ki_column_share(f->scans);
     ki_idmap_share(&f->idmap, &own->idmap);
     ki_labels_share(&f->labels, &own->labels);
+    v->structure = ki_structure_share(from->structure);
     own->adaptive = f->adaptive;
     own->scan_wanted = f->scan_wanted;
     ki_view_show(v);
@@ -106,7 +108,28 @@ void ki_view_free(ki_view *v)
     ki_release(env, own->scan, own->scan_room, sizeof *own->scan);
     ki_idmap_release(&own->idmap);
     ki_labels_release(&own->labels);
+    ki_structure_release(v->structure);
     ki_release(env, v, 1, sizeof(whole_view));
+}
+
+/* Taking a reference orders nothing; giving one back releases our use to whoever frees. */
+ki_structure *ki_structure_share(ki_structure *s)
+{
+    if (s) atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void ki_structure_release(ki_structure *s)
+{
+    if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) s->release(s);
+}
+
+void ki_rows_attach(ki_rows *r, ki_structure *s)
+{
+    ki_view *v = atomic_load(&r->slots->view[0]); // where adopt puts the first
+
+    ki_structure_release(v->structure);
+    v->structure = s;
 }
 
 size_t ki_view_chunks(const ki_view *v)

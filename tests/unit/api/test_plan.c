@@ -49,7 +49,7 @@ static void refusals(void **state)
         {"Flat,F16,F16", "column 10", KITH_L2, KITH_BAD_SPEC},
         {"Flat,F16,Refine(Flat)", "\"Refine\" is one too many", KITH_L2, KITH_BAD_SPEC},
         {"Flat,Refine(Flat)", "column 6: no codec \"Refine\"; known: F32", KITH_L2, KITH_BAD_SPEC},
-        {"PCA64,Flat", "no navigator \"PCA64\"; known: Flat, auto", KITH_L2, KITH_BAD_SPEC},
+        {"PCA64,Flat", "no navigator \"PCA64\"; known: Flat, Graph, auto", KITH_L2, KITH_BAD_SPEC},
         {"Flat(F16)", "column 6: name=value was expected", KITH_L2, KITH_BAD_SPEC},
         {"Flat,U8(Flat)", "column 9: name=value was expected", KITH_L2, KITH_BAD_SPEC},
         {"Flat(scan=maybe)", "maybe", KITH_L2, KITH_BAD_SPEC},

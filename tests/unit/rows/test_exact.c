@@ -110,12 +110,13 @@ static void forget(answer *a)
     free(a->called);
 }
 
-static kith_status receive(void *ctx, size_t i, const ki_found *hit, size_t n)
+static kith_status receive(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags)
 {
     answer *a = ctx;
     const ki_found *want = a->want + i * a->k;
     size_t bad = 0;
 
+    if (flags != KITH_EXACT) return ki_fail(KITH_CORRUPT, "flags %u", flags);
     while (bad < n && bad < a->n[i] && hit[bad].key == want[bad].key &&
            hit[bad].id == want[bad].id && hit[bad].pos == want[bad].pos)
         bad++;
@@ -619,11 +620,12 @@ static void test_no_memory(void **state)
     }
 }
 
-static kith_status refuse_the_third(void *ctx, size_t i, const ki_found *hit, size_t n)
+static kith_status refuse_the_third(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags)
 {
     (void)ctx;
     (void)hit;
     (void)n;
+    (void)flags;
     return i == 2 ? ki_fail(KITH_IO, "the third is refused") : KITH_OK;
 }
 

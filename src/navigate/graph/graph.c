@@ -1,0 +1,395 @@
+/* The graph navigator: its table row, and structures as such: made, extended, kept in step with the
+ * rows, given up. */
+#include "navigate/graph/graph.h"
+#include "navigate/graph/insert.h"
+#include "navigate/graph/repair.h"
+
+#include <string.h>
+
+#include "base/rng.h"
+
+enum {
+    ENTRIES_LEAST = 16, ENTRIES_MOST = 256,
+    NODES_LEAST = 1000, /* live rows; fewer have no graph */
+    REBUILD_SHARE = 3,  /* so large a share of new rows is cheaper linked all at once */
+    REACH_SHARE = 16,   /* so large a share of new nodes, and reach is looked at */
+    CODE_PIECE = 1024   /* rows of a job */
+};
+
+/* ---- structures ------------------------------------------------------------------------------- */
+
+static size_t log_entry(const ki_graph *g)
+{
+    return 1 + (size_t)g->degree;
+}
+
+static void forget_log(ki_graph *g)
+{
+    ki_release(g->env, g->log, g->log_room, log_entry(g) * sizeof *g->log);
+    ki_release(g->env, g->logged, ki_bit_words(g->n), sizeof *g->logged);
+    g->log = NULL;
+    g->logged = NULL;
+    g->log_n = g->log_room = 0;
+}
+
+kith_status ki_graph_log(ki_graph *g, uint32_t pos)
+{
+    const size_t entry = log_entry(g), room = g->log_room ? 2 * g->log_room : 64;
+    kith_status st = KITH_OK;
+    uint32_t *log;
+
+    if (!g->logged) {
+        g->logged = ki_zeros(g->env, ki_bit_words(g->n), sizeof *g->logged);
+        KI_NEED(g->logged);
+    }
+    if (ki_bit_get(g->logged, pos)) return KITH_OK;
+    if (g->log_n == g->log_room) {
+        log = ki_regrow(g->env, g->log, g->log_n, room, entry * sizeof *log);
+        KI_NEED(log);
+        ki_release(g->env, g->log, g->log_room, entry * sizeof *log);
+        g->log = log;
+        g->log_room = room;
+    }
+    log = g->log + g->log_n * entry;
+    log[0] = pos;
+    for (size_t i = 0; i < g->degree; i++) log[1 + i] = ki_link_get(ki_graph_links(g, pos) + i);
+    g->log_n++;
+    ki_bit_set(g->logged, pos);
+out:
+    return st;
+}
+
+void ki_graph_free(ki_graph *g)
+{
+    ki_env *env;
+
+    if (!g) return;
+    env = g->env;
+    if (g->entry_code) ki_release(env, g->entry_code, g->entries, g->lens->bytes);
+    ki_lens_release(g->lens);
+    ki_column_release(g->links);
+    ki_column_release(g->codes);
+    ki_release(env, g->entry, g->entries, sizeof *g->entry);
+    ki_release(env, g->code_at, g->chunks, sizeof *g->code_at);
+    ki_release(env, g->link_at, g->chunks, sizeof *g->link_at);
+    forget_log(g);
+    ki_release(env, g, 1, sizeof *g);
+}
+
+static void release(ki_structure *s)
+{
+    ki_graph_free((ki_graph *)(void *)s);
+}
+
+static void undo(ki_structure *s)
+{
+    ki_graph *g = (ki_graph *)(void *)s;
+
+    for (; g->log_n > 0; g->log_n--) {
+        const uint32_t *old = g->log + (g->log_n - 1) * log_entry(g);
+
+        for (size_t i = 0; i < g->degree; i++)
+            ki_link_set(ki_graph_links(g, old[0]) + i, old[1 + i]);
+    }
+}
+
+static void settle(ki_structure *s)
+{
+    forget_log((ki_graph *)(void *)s);
+}
+
+static _Atomic uint32_t *chunk_of_links(const ki_column *links, size_t c)
+{
+    return ki_unconst(ki_column_chunk(links, c));
+}
+
+kith_status ki_graph_show(ki_graph *g, const ki_view *v)
+{
+    const size_t chunks = ((size_t)v->n + KI_CHUNK - 1) / KI_CHUNK;
+    const ki_column *codes = g->codes ? g->codes : v->codes;
+    kith_status st = KITH_OK;
+
+    ki_release(g->env, g->code_at, g->chunks, sizeof *g->code_at);
+    ki_release(g->env, g->link_at, g->chunks, sizeof *g->link_at);
+    g->code_at = NULL;
+    g->link_at = NULL;
+    g->chunks = chunks;
+    g->code_at = ki_array(g->env, chunks, sizeof *g->code_at);
+    KI_NEED(g->code_at);
+    g->link_at = ki_array(g->env, chunks, sizeof *g->link_at);
+    KI_NEED(g->link_at);
+    for (size_t c = 0; c < chunks; c++) {
+        g->code_at[c] = ki_column_chunk(codes, c);
+        g->link_at[c] = chunk_of_links(g->links, c);
+    }
+out:
+    return st;
+}
+
+/* Links of positions first…n-1 become their own. */
+static void unlink_rows(const ki_graph *g, uint32_t first)
+{
+    for (uint32_t pos = first; pos < g->n; pos++) {
+        _Atomic uint32_t *row = ki_graph_links(g, pos);
+
+        for (size_t i = 0; i < g->degree; i++) ki_link_set(row + i, pos);
+    }
+}
+
+static kith_status columns(ki_graph *g, const ki_graph *from, uint32_t n)
+{
+    const uint32_t before = from ? from->n : 0;
+    kith_status st = KITH_OK;
+
+    if (from) {
+        g->links = ki_column_share(from->links);
+        g->codes = ki_column_share(from->codes);
+    } else {
+        KI_TRY(ki_column_create(g->env, g->degree * sizeof(uint32_t), false, &g->links));
+        if (g->lens->kind == KI_LENS_CODE)
+            KI_TRY(ki_column_create(g->env, g->lens->bytes, false, &g->codes));
+    }
+    KI_TRY(ki_column_write(&g->links, before));
+    KI_TRY(ki_column_extend(&g->links, before, n - before, 0));
+    if (g->codes) KI_TRY(ki_column_extend(&g->codes, before, n - before, 0));
+out:
+    return st;
+}
+
+kith_status ki_graph_adopt(ki_env *env, const ki_view *v, ki_lens *lens, ki_graph **out)
+{
+    ki_graph *g = ki_zeros(env, 1, sizeof *g);
+
+    if (!g) return KITH_NO_MEMORY;
+    atomic_init(&g->structure.refs, 1);
+    g->structure.release = release;
+    g->structure.undo = undo;
+    g->structure.settle = settle;
+    g->env = env;
+    g->codec = v->codec;
+    g->generation = v->generation;
+    g->n = v->n;
+    g->lens = ki_lens_share(lens);
+    *out = g;
+    return KITH_OK;
+}
+
+kith_status ki_graph_create(ki_env *env, const ki_view *v, uint32_t degree, ki_lens *lens,
+                            const ki_graph *from, ki_graph **out)
+{
+    kith_status st = KITH_OK;
+    ki_graph *g = NULL;
+
+    KI_TRY(ki_graph_adopt(env, v, lens, &g));
+    g->degree = degree;
+    KI_TRY(columns(g, from, v->n));
+    KI_TRY(ki_graph_show(g, v));
+    unlink_rows(g, from ? from->n : 0);
+    *out = g;
+    g = NULL;
+out:
+    ki_graph_free(g);
+    return st;
+}
+
+/* ---- walk codes --------------------------------------------------------------------------------- */
+
+typedef struct coding {
+    ki_graph *g;
+    const ki_view *v;
+    uint32_t first;
+    ki_progress *progress;
+} coding;
+
+static kith_status code_piece(void *arg, size_t piece)
+{
+    const coding *c = arg;
+    const ki_graph *g = c->g;
+    const uint32_t first = c->first + (uint32_t)piece * CODE_PIECE;
+    const uint32_t end = g->n - first < CODE_PIECE ? g->n : first + CODE_PIECE;
+    kith_status st = KITH_OK;
+    float *room = ki_array(g->env, ki_lens_room(g->lens), sizeof *room);
+
+    KI_NEED(room);
+    for (uint32_t pos = first; pos < end; pos++)
+        ki_lens_row(g->lens, c->v, pos, room, ki_unconst(ki_graph_code(g, pos)));
+    KI_TRY(ki_progress_add(c->progress, end - first));
+out:
+    ki_release(g->env, room, ki_lens_room(g->lens), sizeof *room);
+    return st;
+}
+
+kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_t threads,
+                            ki_progress *p)
+{
+    coding c = {g, v, first, p};
+    const size_t pieces = ((size_t)g->n - first + CODE_PIECE - 1) / CODE_PIECE;
+
+    if (g->lens->kind != KI_LENS_CODE) return KITH_OK;
+    return ki_parallel(g->env, threads, pieces, code_piece, &c);
+}
+
+/* ---- entries ------------------------------------------------------------------------------------- */
+
+static size_t entries_for(size_t n)
+{
+    size_t e = ENTRIES_LEAST;
+
+    while (e < ENTRIES_MOST && 16 * e * e < n) e *= 2; // about a quarter of the root
+    return e < n ? e : n;
+}
+
+kith_status ki_graph_choose_entries(ki_graph *g, const uint32_t *pos, size_t n, uint64_t seed)
+{
+    const size_t e = entries_for(n), w = g->lens->bytes;
+    kith_status st = KITH_OK;
+
+    ki_assert(!g->entry && !g->entry_code);
+    g->entry = ki_array(g->env, e, sizeof *g->entry);
+    KI_NEED(g->entry);
+    g->entries = (uint32_t)e;
+    g->entry_code = ki_array(g->env, e, w);
+    KI_NEED(g->entry_code);
+    for (size_t i = 0; i < e; i++) { // one of each stretch
+        const size_t from = i * n / e, to = (i + 1) * n / e;
+
+        g->entry[i] = pos[from + ki_random_below(seed, KI_RNG_SAMPLE, i, (uint32_t)(to - from))];
+        memcpy(g->entry_code + i * w, ki_graph_code(g, g->entry[i]), w);
+    }
+out:
+    return st;
+}
+
+/* ---- in step with the rows ---------------------------------------------------------------------- */
+
+static bool fits(const ki_graph *g, const ki_view *v)
+{
+    return g && g->generation == v->generation && g->codec == v->codec;
+}
+
+/* The graph of more rows: it shares the memory of links with the one before. */
+static kith_status extended(ki_env *env, const ki_view *v, const ki_graph *from, ki_graph **out)
+{
+    kith_status st = KITH_OK;
+    ki_graph *g = NULL;
+
+    KI_TRY(ki_graph_create(env, v, from->degree, from->lens, from, &g));
+    g->nodes = from->nodes;
+    g->twins = from->twins;
+    g->effort = from->effort;
+    g->slack = from->slack;
+    g->since = from->since;
+    g->entry = ki_regrow(env, from->entry, from->entries, from->entries, sizeof *g->entry);
+    KI_NEED(g->entry);
+    g->entries = from->entries;
+    g->entry_code = ki_regrow(env, from->entry_code, from->entries, from->entries,
+                              g->lens->bytes);
+    KI_NEED(g->entry_code);
+    *out = g;
+    g = NULL;
+out:
+    ki_graph_free(g);
+    return st;
+}
+
+static kith_status extend(ki_env *env, const ki_view *v, const ki_graph *from, uint32_t asked,
+                          ki_progress *p, ki_graph **out)
+{
+    const size_t more = v->n - from->n, threads = ki_thread_count(env, asked, more);
+    kith_status st = KITH_OK;
+    uint32_t *pos = NULL;
+    ki_graph *g = NULL;
+    size_t n = 0;
+
+    pos = ki_array(env, more, sizeof *pos);
+    KI_NEED(pos);
+    for (uint32_t at = from->n; at < v->n; at++)
+        if (ki_view_live(v, at)) pos[n++] = at;
+    KI_TRY(extended(env, v, from, &g));
+    if (p) ki_progress_init(p, p->watch, "link", n);
+    KI_TRY(ki_graph_encode(g, v, from->n, threads, NULL));
+    KI_TRY(ki_graph_insert(env, v, g, pos, n, from->n, threads, p));
+    g->since += (uint32_t)n;
+    if (g->since >= g->nodes / REACH_SHARE) {
+        KI_TRY(ki_graph_repair(env, v, g, from->n, p));
+        g->since = 0;
+    }
+    *out = g;
+    g = NULL;
+out:
+    if (g) undo(&g->structure);
+    ki_graph_free(g);
+    ki_release(env, pos, more, sizeof *pos);
+    return st;
+}
+
+static kith_status update(ki_change *c, ki_env *env, const double *params, uint32_t threads,
+                          ki_progress *p)
+{
+    const ki_view *v = ki_change_view(c);
+    const ki_graph *g = ki_graph_of(v);
+    kith_status st = KITH_OK;
+    ki_graph *next = NULL;
+
+    if (fits(g, v) && g->n == v->n) return KITH_OK;
+    if (v->live < NODES_LEAST) {
+        ki_change_attach(c, NULL);
+        return KITH_OK;
+    }
+    if (fits(g, v) && v->n - g->n < v->n / REBUILD_SHARE)
+        KI_TRY(extend(env, v, g, threads, p, &next));
+    else
+        KI_TRY(ki_graph_build(env, v, params, threads, p, &next));
+    ki_change_attach(c, &next->structure);
+out:
+    return st;
+}
+
+static void stats(const ki_view *v, kith_each *each, void *ctx)
+{
+    const ki_graph *g = ki_graph_of(v);
+
+    if (!g) return;
+    each(ctx, "nodes", "rows", g->nodes);
+    each(ctx, "twins", "rows", g->twins);
+    each(ctx, "degree", "links a row", g->degree);
+    each(ctx, "link_bytes", "bytes", (double)ki_column_bytes(g->links));
+    each(ctx, "walks", "queries", (double)atomic_load(&g->walks));
+    each(ctx, "visits", "rows", (double)atomic_load(&g->visits));
+    each(ctx, "hops", "rows", (double)atomic_load(&g->hops));
+    each(ctx, "walk_bytes", "bytes", (double)ki_column_bytes(g->codes));
+}
+
+static const ki_param params[KI_GRAPH_PARAMS] = {
+    [KI_GRAPH_DEGREE] =
+        {"degree", "R,M,max_degree", KI_PARAM_INT, 16, KI_DEGREE_MOST, 48,
+         "links of a row, a multiple of 16 (others are rounded up): more find more for each row "
+         "looked at; 4 bytes each"},
+    [KI_GRAPH_EFFORT] =
+        {"effort", "ef,efSearch,ef_search", KI_PARAM_INT, 1, 1048576, 96,
+         "of searches that give none: a walk goes on among so many nearest"},
+    [KI_GRAPH_SLACK] =
+        {"slack", "gamma", KI_PARAM_FLOAT, 0, 100, 0,
+         "of searches that give none: a walk goes on within (1 + slack) times the k-th distance; "
+         "0: by the effort"},
+    [KI_GRAPH_SEED] =
+        {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 0,
+         "of all that is drawn while building"},
+};
+
+extern const ki_navigator ki_navigator_graph;
+const ki_navigator ki_navigator_graph = {
+    .name = "Graph",
+    .aliases = "",
+    .about = "walks from neighbour to neighbour: some thousand rows of a million are looked at; "
+             "changes at any time, no training",
+    .params = {"Graph", params, KI_GRAPH_PARAMS},
+    .number = KI_GRAPH_DEGREE,
+    .scan = -1,
+    .search = ki_graph_search,
+    .update = update,
+    .write = ki_graph_write,
+    .open = ki_graph_open,
+    .check = ki_graph_check,
+    .stats = stats,
+};

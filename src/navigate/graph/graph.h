@@ -1,0 +1,131 @@
+/* The inside of the graph navigators: the structure that a view carries, shared by the files of this
+ * folder. Nobody else includes this.
+ *
+ * Words: a node is a row that is linked; a link is the position of a neighbour; a twin is a row with
+ * the same bytes as a node, which hangs on it by a chain and is no node itself (copies occlude one
+ * another, and so would be out of reach).
+ *
+ * Invariants (ki_graph_check):
+ *   1. Each of the n rows has `degree` links; unused ones are the row's own position.
+ *   2. A link is below n, or it is the last of its row and has KI_TWIN set: then the rest is the
+ *      position of the next twin, further behind. Nobody links to a twin, and its own row holds no
+ *      links, but for the first of a chain, whose first link is the last of the chain.
+ *   3. Every live row is reachable: as a node from entry[0] by links, or by the chain of one.
+ *   4. Entries are nodes, and entry_code holds their walk codes.
+ *
+ * Links are changed in place while readers walk. Each is one atomic word: a reader sees the old
+ * neighbour or the new one, and passes over positions at or beyond the n of its own view. */
+#ifndef KI_GRAPH_H
+#define KI_GRAPH_H
+
+#include "navigate/graph/lens.h"
+#include "navigate/navigator.h"
+#include "rows/column.h"
+
+#define KI_TWIN UINT32_C(0x80000000)
+
+enum { KI_LINK_STEP = 16, KI_DEGREE_MOST = 128 };
+
+/* The parameters of Graph, in the order of their table. */
+enum { KI_GRAPH_DEGREE, KI_GRAPH_EFFORT, KI_GRAPH_SLACK, KI_GRAPH_SEED, KI_GRAPH_PARAMS };
+
+/* owns: everything but what views own; a reference on lens, columns. */
+typedef struct ki_graph {
+    ki_structure structure; /* first: views hold this */
+    ki_env *env;
+    const ki_codec *codec; /* of the rows it was made for */
+    uint64_t generation;
+    uint32_t n, nodes, twins;
+    uint32_t degree; /* a multiple of KI_LINK_STEP */
+    uint32_t effort; /* of searches that give none */
+    float slack;     /* the same; 0: by the effort */
+    ki_lens *lens;
+    ki_column *links; /* uint32_t [degree] a row */
+    ki_column *codes; /* CODE: walk codes; NULL: the rows' own */
+    uint32_t entries;
+    uint32_t *entry;     /* [entries] positions */
+    uint8_t *entry_code; /* [entries][lens->bytes], 64-byte aligned */
+    /* Where chunks begin, for walks: [chunks] of walk codes, of links. */
+    size_t chunks;
+    const uint8_t **code_at;
+    _Atomic uint32_t **link_at;
+    /* Of all walks so far, for statistics: rows whose distance was taken, rows gone on from. */
+    _Atomic uint64_t walks, visits, hops;
+    uint32_t since; /* nodes since reach was looked at last */
+    /* Links of rows as they were before a change that is not committed: position, then links. */
+    uint32_t *log;    /* [log_room][1 + degree], log_n of them */
+    uint64_t *logged; /* [ki_bit_words(n)]: rows that are there; NULL: none */
+    size_t log_n, log_room;
+} ki_graph;
+
+static inline const ki_graph *ki_graph_of(const ki_view *v)
+{
+    return (const ki_graph *)(const void *)v->structure;
+}
+
+static inline const uint8_t *ki_graph_code(const ki_graph *g, uint32_t pos)
+{
+    return g->code_at[pos >> KI_CHUNK_BITS] + (size_t)(pos % KI_CHUNK) * g->lens->bytes;
+}
+
+static inline _Atomic uint32_t *ki_graph_links(const ki_graph *g, uint32_t pos)
+{
+    return g->link_at[pos >> KI_CHUNK_BITS] + (size_t)(pos % KI_CHUNK) * g->degree;
+}
+
+static inline uint32_t ki_link_get(const _Atomic uint32_t *link)
+{
+    return atomic_load_explicit(link, memory_order_relaxed);
+}
+
+static inline void ki_link_set(_Atomic uint32_t *link, uint32_t to)
+{
+    atomic_store_explicit(link, to, memory_order_relaxed);
+}
+
+/* The next of the rows with the same bytes, or pos itself at the end of the chain. */
+static inline uint32_t ki_graph_twin(const ki_graph *g, uint32_t pos)
+{
+    const uint32_t last = ki_link_get(ki_graph_links(g, pos) + g->degree - 1);
+
+    return last & KI_TWIN ? last & ~KI_TWIN : pos;
+}
+
+/* The last of the chain that begins at a node; the first twin's row, which leads nowhere else, keeps
+ * it in its first link. */
+static inline uint32_t ki_graph_last_twin(const ki_graph *g, uint32_t node)
+{
+    const uint32_t first = ki_graph_twin(g, node);
+
+    return first == node ? node : ki_link_get(ki_graph_links(g, first));
+}
+
+/* graph.c: a structure without links for the rows of v: with room for all its positions, each linked
+ * to itself. lens is shared. from (or NULL): its links are kept. */
+kith_status ki_graph_create(ki_env *env, const ki_view *v, uint32_t degree, ki_lens *lens,
+                            const ki_graph *from, ki_graph **out);
+/* The same for a file that has the columns: none are made. */
+kith_status ki_graph_adopt(ki_env *env, const ki_view *v, ki_lens *lens, ki_graph **out);
+void ki_graph_free(ki_graph *g);
+/* Keep the links that pos has, unless that was done in this change. NO_MEMORY. */
+kith_status ki_graph_log(ki_graph *g, uint32_t pos);
+/* The walk codes of rows from `first` on (CODE). */
+kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_t threads,
+                            ki_progress *p);
+/* Let code_at and link_at show the chunks of the columns. */
+kith_status ki_graph_show(ki_graph *g, const ki_view *v);
+/* Choose entries among nodes: pos [n]. */
+kith_status ki_graph_choose_entries(ki_graph *g, const uint32_t *pos, size_t n, uint64_t seed);
+
+/* bulk.c: link all live rows of v at once. */
+kith_status ki_graph_build(ki_env *env, const ki_view *v, const double *params, uint32_t threads,
+                           ki_progress *p, ki_graph **out);
+/* find.c */
+kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t nq,
+                            const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx);
+/* graphfile.c, graphcheck.c */
+kith_status ki_graph_write(const ki_view *v, ki_blob_writer *w, bool planning);
+kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from, const double *params);
+kith_status ki_graph_check(const ki_view *v, ki_env *env, ki_progress *p);
+
+#endif

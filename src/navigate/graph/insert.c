@@ -1,0 +1,292 @@
+/* Rows linked into a graph that is there (Malkov and Yashunin 2016, algorithm 1, on one level). Rows
+ * come in batches: all of a batch walk through the graph as it was (by all threads), then they are
+ * linked one after the other; so the links depend on the rows and their order alone (Dobson et al.
+ * 2023, ParlayANN).
+ *
+ * Links of rows that readers may be looking at are changed in place, each by one atomic store; what
+ * they were is logged first, so that an aborted change can be taken back (graph.h). */
+#include <math.h>
+#include <string.h>
+
+#include "navigate/graph/insert.h"
+#include "navigate/graph/prune.h"
+#include "navigate/graph/walk.h"
+
+enum {
+    BATCH_MOST = 1024,
+    BATCH_SHARE = 64, /* of the nodes: rows of a batch do not see one another */
+    EFFORT = 128      /* of the walk that looks for neighbours */
+};
+
+/* A new row, and what its walk found. */
+typedef struct newcomer {
+    uint32_t pos, twin; /* twin: a node with the same walk code; UINT32_MAX: none */
+    uint32_t n;
+    uint32_t link[KI_DEGREE_MOST]; /* by distance */
+} newcomer;
+
+/* What one thread walks with. owns: both. */
+typedef struct seeker {
+    ki_walk *walk;
+    ki_prune *prune;
+} seeker;
+
+/* owns: seeker, batch, prune. */
+typedef struct inserting {
+    ki_env *env;
+    const ki_view *v;
+    ki_graph *g;
+    uint32_t before; /* rows that readers may know */
+    size_t threads;
+    seeker *seeker; /* [threads] */
+    newcomer *batch;
+    size_t n; /* of the batch */
+    atomic_size_t next;
+    ki_prune *prune;
+    ki_progress *progress;
+} inserting;
+
+/* ---- looking for neighbours ---------------------------------------------------------------------- */
+
+static bool same(const ki_graph *g, uint32_t a, uint32_t b)
+{
+    return memcmp(ki_graph_code(g, a), ki_graph_code(g, b), g->lens->bytes) == 0;
+}
+
+/* The nearest of what was seen become candidates; keys at most `edge`. */
+static void load_seen(const ki_walk *w, float edge, ki_prune *x)
+{
+    x->n = 0;
+    for (size_t i = 0; i < w->kept_n && x->n < KI_PRUNE_MOST; i++)
+        if (w->kept[i].key <= edge) x->one[x->n++].pos = w->kept[i].pos;
+}
+
+static kith_status seek(const inserting *in, seeker *s, newcomer *one)
+{
+    const ki_walk_ask ask = {.n = in->g->n, .k = EFFORT, .effort = EFFORT, .slack = 0.0f,
+                             .start = UINT32_MAX};
+    kith_status st = KITH_OK;
+
+    one->twin = UINT32_MAX;
+    ki_meter_row(&s->walk->meter, one->pos);
+    KI_TRY(ki_walk_run(s->walk, &ask));
+    load_seen(s->walk, s->walk->kth, s->prune);
+    ki_prune_measure(s->prune, one->pos);
+    for (size_t i = 0; i < s->prune->n && s->prune->one[i].dist <= s->prune->one[0].dist; i++)
+        if (same(in->g, s->prune->one[i].pos, one->pos)) one->twin = s->prune->one[i].pos;
+    one->n = (uint32_t)ki_prune_choose(s->prune, in->g->degree, KI_PRUNE_FACTOR, one->link);
+out:
+    return st;
+}
+
+static kith_status seek_part(void *arg, size_t part)
+{
+    inserting *in = arg;
+    kith_status st = KITH_OK;
+
+    for (size_t i; (i = atomic_fetch_add(&in->next, 1)) < in->n;) {
+        KI_TRY(seek(in, &in->seeker[part], &in->batch[i]));
+        KI_TRY(ki_progress_add(in->progress, 1));
+    }
+out:
+    return st;
+}
+
+/* ---- linking ---------------------------------------------------------------------------------------- */
+
+static kith_status change_row(const inserting *in, uint32_t pos)
+{
+    return pos < in->before ? ki_graph_log(in->g, pos) : KITH_OK;
+}
+
+static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked);
+static kith_status force(inserting *in, uint32_t from, uint32_t pos);
+
+/* Links of a file may lead anywhere: those that lead outside lead to the row itself. */
+static uint32_t inside(const ki_graph *g, uint32_t to, uint32_t from)
+{
+    return to < g->n ? to : from;
+}
+
+/* Behind the last of the node's twins. Where it is the first, the node gives up its last link; what
+ * that led to is linked from its nearest neighbour instead. */
+static kith_status hang(inserting *in, uint32_t node, uint32_t pos)
+{
+    ki_graph *g = in->g;
+    const uint32_t first = inside(g, ki_graph_twin(g, node), node);
+    const uint32_t last = first == node ? node : inside(g, ki_graph_last_twin(g, node), first);
+    const uint32_t near = inside(g, ki_link_get(ki_graph_links(g, node)), node);
+    kith_status st = KITH_OK;
+    uint32_t lost = node;
+    bool linked = true;
+
+    KI_TRY(change_row(in, last));
+    KI_TRY(change_row(in, first));
+    if (first == node) lost = inside(g, ki_link_get(ki_graph_links(g, node) + g->degree - 1), node);
+    if (first != node) ki_link_set(ki_graph_links(g, first), pos);
+    ki_link_set(ki_graph_links(g, last) + g->degree - 1, pos | KI_TWIN);
+    g->twins++;
+    if (lost != node && near != lost && near != node) KI_TRY(offer(in, near, lost, &linked));
+    if (!linked) KI_TRY(force(in, near, lost));
+out:
+    return st;
+}
+
+/* Whether a row of the batch that is linked already has the same walk code. */
+static uint32_t twin_in_batch(const inserting *in, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (in->batch[j].twin == UINT32_MAX && same(in->g, in->batch[j].pos, in->batch[i].pos))
+            return in->batch[j].pos;
+    return UINT32_MAX;
+}
+
+/* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be pos
+ * itself. *linked tells. */
+static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked)
+{
+    ki_graph *g = in->g;
+    const size_t room = ki_prune_room(g, from);
+    _Atomic uint32_t *row = ki_graph_links(g, from);
+    uint32_t out[KI_DEGREE_MOST];
+    kith_status st = KITH_OK;
+    size_t n;
+
+    *linked = false;
+    KI_TRY(change_row(in, from));
+    for (size_t i = 0; i < room; i++) {
+        const uint32_t to = inside(g, ki_link_get(row + i), from);
+
+        if (to != from && to != pos) continue;
+        ki_link_set(row + i, pos);
+        *linked = true;
+        goto out;
+    }
+    for (size_t i = 0; i < room; i++) in->prune->one[i].pos = ki_link_get(row + i);
+    in->prune->one[room].pos = pos;
+    in->prune->n = room + 1;
+    ki_prune_measure(in->prune, from);
+    n = ki_prune_choose(in->prune, room, KI_PRUNE_FACTOR, out);
+    for (size_t i = 0; i < n; i++) *linked |= out[i] == pos;
+    ki_prune_store(g, from, out, n);
+out:
+    return st;
+}
+
+/* The nearest neighbour links to pos whatever it costs; what its last link led to, pos leads to. */
+static kith_status force(inserting *in, uint32_t from, uint32_t pos)
+{
+    ki_graph *g = in->g;
+    const size_t room = ki_prune_room(g, from), own = ki_prune_room(g, pos);
+    _Atomic uint32_t *link = ki_graph_links(g, from) + room - 1;
+    _Atomic uint32_t *row = ki_graph_links(g, pos);
+    const uint32_t lost = inside(g, ki_link_get(link), from);
+    kith_status st = KITH_OK;
+    size_t i = 0;
+
+    KI_TRY(change_row(in, from));
+    KI_TRY(change_row(in, pos));
+    ki_link_set(link, pos);
+    if (lost == from) goto out;
+    while (i + 1 < own && ki_link_get(row + i) != pos && ki_link_get(row + i) != lost) i++;
+    if (ki_link_get(row + i) != pos && ki_link_get(row + i) != lost)
+        g->since = g->nodes; // what this led to may be out of reach: it is looked at soon
+    ki_link_set(row + i, lost);
+out:
+    return st;
+}
+
+static kith_status link_one(inserting *in, newcomer *one, size_t i)
+{
+    kith_status st = KITH_OK;
+    bool any = false, linked;
+
+    if (one->twin == UINT32_MAX) one->twin = twin_in_batch(in, i);
+    if (one->twin != UINT32_MAX) return hang(in, one->twin, one->pos);
+    ki_prune_store(in->g, one->pos, one->link, one->n);
+    for (size_t j = 0; j < one->n; j++) {
+        KI_TRY(offer(in, one->link[j], one->pos, &linked));
+        any |= linked;
+    }
+    if (!any && one->n) KI_TRY(force(in, one->link[0], one->pos));
+    in->g->nodes++;
+out:
+    return st;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------ */
+
+static kith_status open_seekers(inserting *in)
+{
+    kith_status st = KITH_OK;
+
+    in->seeker = ki_zeros(in->env, in->threads, sizeof *in->seeker);
+    KI_NEED(in->seeker);
+    for (size_t i = 0; i < in->threads; i++) {
+        seeker *s = &in->seeker[i];
+
+        s->walk = ki_zeros(in->env, 1, sizeof *s->walk);
+        KI_NEED(s->walk);
+        s->walk->env = in->env;
+        KI_TRY(ki_meter_init(&s->walk->meter, in->env, in->v, in->g));
+        KI_TRY(ki_prune_create(in->env, in->v, in->g, &s->prune));
+    }
+    KI_TRY(ki_prune_create(in->env, in->v, in->g, &in->prune));
+    in->batch = ki_array(in->env, BATCH_MOST, sizeof *in->batch);
+    KI_NEED(in->batch);
+out:
+    return st;
+}
+
+static void close_seekers(inserting *in)
+{
+    for (size_t i = 0; in->seeker && i < in->threads; i++) {
+        seeker *s = &in->seeker[i];
+
+        if (s->walk) ki_walk_free(s->walk);
+        ki_release(in->env, s->walk, 1, sizeof *s->walk);
+        ki_prune_free(s->prune);
+    }
+    ki_release(in->env, in->seeker, in->threads, sizeof *in->seeker);
+    ki_release(in->env, in->batch, BATCH_MOST, sizeof *in->batch);
+    ki_prune_free(in->prune);
+}
+
+static size_t batch_room(const ki_graph *g)
+{
+    const size_t n = g->nodes / BATCH_SHARE;
+
+    return n < 1 ? 1 : n > BATCH_MOST ? BATCH_MOST : n;
+}
+
+static kith_status run_batch(inserting *in)
+{
+    const size_t threads = in->n < in->threads ? in->n : in->threads;
+    kith_status st = KITH_OK;
+
+    atomic_store(&in->next, 0);
+    KI_TRY(ki_parallel(in->env, threads, threads, seek_part, in));
+    for (size_t i = 0; i < in->n; i++) KI_TRY(link_one(in, &in->batch[i], i));
+out:
+    return st;
+}
+
+kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos, size_t n,
+                            uint32_t before, size_t threads, ki_progress *p)
+{
+    inserting in = {.env = env, .v = v, .g = g, .before = before, .progress = p};
+    kith_status st = KITH_OK;
+
+    in.threads = threads < BATCH_MOST ? threads : BATCH_MOST;
+    KI_TRY(open_seekers(&in));
+    for (size_t at = 0; at < n; at += in.n) {
+        const size_t room = batch_room(g), left = n - at;
+
+        in.n = left < room ? left : room;
+        for (size_t i = 0; i < in.n; i++) in.batch[i].pos = pos[at + i];
+        KI_TRY(run_batch(&in));
+    }
+out:
+    close_seekers(&in);
+    return st;
+}

@@ -1,0 +1,414 @@
+/* Lenses: learned, written and read; rows and queries to walk codes. */
+#include "navigate/graph/lens.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+enum {
+    HEAD = 64,          /* bytes before the centre in a section */
+    SAMPLE = 4096,      /* rows that mean and scale are learned from */
+    PROBES = 128,       /* of them, whose nearest are looked for in code */
+    FEW_DIMENSIONS = 16 /* a code has as many components at least */
+};
+
+static const float SPAN = 4.0f;       /* standard deviations that a code reaches to either side */
+static const double TOO_COARSE = 6.0; /* nearest distances in units of the code's own error */
+
+static size_t power_within(size_t n)
+{
+    size_t p = 1;
+
+    while (2 * p <= n) p *= 2;
+    return p;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* Which part of the components round r turns: all where their number is a power of two, else the
+ * first or the last so many. */
+static size_t round_start(const ki_lens *l, size_t r)
+{
+    return r % 2 ? l->bytes - power_within(l->bytes) : 0;
+}
+
+static void make_turn(ki_lens *l)
+{
+    const size_t p = power_within(l->bytes);
+    const float factor = (float)(1.0 / sqrt((double)p));
+
+    for (size_t r = 0; r < KI_LENS_ROUNDS; r++) {
+        const size_t start = round_start(l, r);
+
+        for (size_t i = 0; i < l->bytes; i++) {
+            const bool minus = ki_random(l->seed, KI_RNG_ROTATION, r * l->bytes + i) & 1;
+            const float by = i >= start && i < start + p ? factor : 1.0f;
+            l->turn[r * l->bytes + i] = minus ? -by : by;
+        }
+    }
+}
+
+static kith_status create(ki_env *env, const ki_view *v, ki_lens_kind kind, uint64_t seed,
+                          ki_lens **out)
+{
+    const size_t lifted = v->d + (v->metric == KITH_IP);
+    kith_status st = KITH_OK;
+    ki_lens *l = ki_zeros(env, 1, sizeof *l);
+
+    KI_NEED(l);
+    atomic_init(&l->refs, 1);
+    l->env = env;
+    l->kind = kind;
+    l->metric = v->metric;
+    l->d = v->d;
+    l->seed = seed;
+    l->longest = 1.0f;
+    l->scale = 1.0f;
+    l->type = kind == KI_LENS_CODE ? KI_U8 : v->codec->type;
+    l->bytes = v->row_bytes;
+    if (kind == KI_LENS_CODE) {
+        l->bytes = lifted < FEW_DIMENSIONS ? FEW_DIMENSIONS : (lifted + 15) / 16 * 16;
+        l->centre = ki_zeros(env, l->bytes, sizeof *l->centre);
+        KI_NEED(l->centre);
+        l->turn = ki_array(env, KI_LENS_ROUNDS * l->bytes, sizeof *l->turn);
+        KI_NEED(l->turn);
+        make_turn(l);
+    }
+    *out = l;
+    l = NULL;
+out:
+    ki_lens_release(l);
+    return st;
+}
+
+ki_lens *ki_lens_share(ki_lens *l)
+{
+    if (l) atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+    return l;
+}
+
+void ki_lens_release(ki_lens *l)
+{
+    if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1) return;
+    if (l->centre) ki_release(l->env, l->centre, l->bytes, sizeof *l->centre);
+    if (l->turn) ki_release(l->env, l->turn, KI_LENS_ROUNDS * l->bytes, sizeof *l->turn);
+    ki_release(l->env, l, 1, sizeof *l);
+}
+
+/* ---- to codes -------------------------------------------------------------------------------- */
+
+size_t ki_lens_room(const ki_lens *l)
+{
+    return (l->bytes > l->d ? l->bytes : l->d) + 1;
+}
+
+static double length_of(const float *x, size_t d)
+{
+    double s = 0.0;
+
+    for (size_t i = 0; i < d; i++) s += (double)x[i] * (double)x[i];
+    return sqrt(s);
+}
+
+static void divide(float *x, size_t d, double by)
+{
+    for (size_t i = 0; i < d; i++) x[i] = (float)((double)x[i] / by);
+}
+
+/* x [d] to its place among rows whose L2 is the metric; zeros up to `bytes`. */
+static void place(const ki_lens *l, float *x, bool query)
+{
+    const double length = l->metric == KITH_L2 ? 0.0 : length_of(x, l->d);
+
+    for (size_t i = l->d; i < l->bytes; i++) x[i] = 0.0f;
+    if (l->metric == KITH_COSINE || (l->metric == KITH_IP && query)) {
+        if (length > 0.0) divide(x, l->d, length);
+    } else if (l->metric == KITH_IP) {
+        const double share = length / (double)l->longest;
+
+        divide(x, l->d, (double)l->longest);
+        x[l->d] = share < 1.0 ? (float)sqrt(1.0 - share * share) : 0.0f;
+    }
+}
+
+static void turn(const ki_lens *l, float *x)
+{
+    const size_t p = power_within(l->bytes);
+    const ki_kernels *k = ki_kernels_get();
+
+    for (size_t r = 0; r < KI_LENS_ROUNDS; r++) {
+        const float *by = l->turn + r * l->bytes;
+
+        for (size_t i = 0; i < l->bytes; i++) x[i] *= by[i];
+        k->hadamard(x + round_start(l, r), p);
+    }
+}
+
+static void quantise(const ki_lens *l, const float *x, uint8_t *out)
+{
+    for (size_t i = 0; i < l->bytes; i++) {
+        const float at = (x[i] - l->centre[i]) * l->scale + 128.5f;
+        const float low = at > 0.0f ? at : 0.0f; // and where it is no number
+        out[i] = (uint8_t)(int)(low > 255.0f ? 255.0f : low);
+    }
+}
+
+void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, uint8_t *out)
+{
+    v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
+    place(l, room, false);
+    turn(l, room);
+    quantise(l, room, out);
+}
+
+/* Integers that fit are themselves; others are rounded to the nearest. */
+static bool own_query(const ki_lens *l, const float *q, void *out)
+{
+    const float lo = l->type == KI_U8 ? 0.0f : -128.0f, hi = l->type == KI_U8 ? 255.0f : 127.0f;
+    const bool fits = l->d * 255 * 255 < 1 << 24; // then floats tell all distances apart
+    const bool exact = fits && ki_kernels_get()->find_noninteger(q, l->d, lo, hi) == l->d;
+    uint8_t *u = out;
+    int8_t *s = out;
+
+    for (size_t i = 0; i < l->d; i++) {
+        const float x = q[i] < lo ? lo : q[i] > hi ? hi : q[i];
+        const int near = (int)(x - lo + 0.5f) + (int)lo;
+
+        if (l->type == KI_U8)
+            u[i] = (uint8_t)near;
+        else
+            s[i] = (int8_t)near;
+    }
+    return exact;
+}
+
+bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out)
+{
+    if (l->kind == KI_LENS_OWN) return own_query(l, q, out);
+    memcpy(room, q, l->d * sizeof *room);
+    place(l, room, true);
+    turn(l, room);
+    quantise(l, room, out);
+    return false;
+}
+
+/* Rows at length 1 lie 2 - 2 cos apart, squared. */
+float ki_lens_reach(const ki_lens *l, const float *q, double key, float off)
+{
+    double reach = key, length;
+
+    if (l->metric == KITH_JACCARD) reach = 1.0 + key;
+    if (l->kind == KI_LENS_OWN && off > 0.0f) {
+        reach = sqrt(reach < 0.0 ? 0.0 : reach) + (double)off;
+        reach *= reach;
+    }
+    if (l->kind != KI_LENS_CODE) return reach < 0.0 ? 0.0f : (float)(reach * (1.0 + 0x1p-20));
+    if (l->metric == KITH_COSINE) reach = 2.0 + 2.0 * key;
+    if (l->metric == KITH_IP) {
+        length = length_of(q, l->d);
+        if (!(length > 0.0)) return INFINITY;
+        reach = 2.0 + 2.0 * key / (length * (double)l->longest);
+    }
+    reach = sqrt(reach < 0.0 ? 0.0 : reach) * (double)l->scale + (double)off;
+    return (float)(reach * reach);
+}
+
+/* ---- learning -------------------------------------------------------------------------------- */
+
+static bool lifts(kith_metric m)
+{
+    return m == KITH_L2 || m == KITH_IP || m == KITH_COSINE;
+}
+
+static ki_lens_kind first_kind(const ki_view *v)
+{
+    if (!lifts(v->metric) || v->codec->type == KI_BITS) return KI_LENS_ROWS;
+    if (v->metric == KITH_L2 && (v->codec->type == KI_U8 || v->codec->type == KI_I8))
+        return KI_LENS_OWN;
+    return KI_LENS_CODE;
+}
+
+/* The longest of all rows: one that is longer cannot be lifted. */
+static void find_longest(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n, float *room)
+{
+    double longest = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        double length;
+
+        v->codec->decode(ki_view_code(v, pos[i]), v->row_bytes, 1, v->d, room);
+        length = length_of(room, v->d);
+        if (length > longest) longest = length;
+    }
+    if (longest > 0.0) l->longest = (float)(longest < 3e38 ? longest : 3e38);
+}
+
+/* Mean and scale of turned rows x [m][bytes]. False when these are too large to be turned. */
+static bool fit(ki_lens *l, const float *x, size_t m)
+{
+    double spread = 0.0;
+
+    for (size_t i = 0; i < l->bytes; i++) {
+        double sum = 0.0;
+
+        for (size_t j = 0; j < m; j++) sum += (double)x[j * l->bytes + i];
+        l->centre[i] = (float)(sum / (double)m);
+        for (size_t j = 0; j < m; j++) {
+            const double t = (double)x[j * l->bytes + i] - (double)l->centre[i];
+            spread += t * t;
+        }
+    }
+    spread = sqrt(spread / (double)m / (double)l->bytes);
+    l->scale = spread > 1e-30 && spread < 1e30 ? (float)(127.0 / ((double)SPAN * spread)) : 1.0f;
+    return isfinite(spread);
+}
+
+/* Whether rows that differ are often closer together than the code's rounding: then it would lump
+ * them. codes [m][bytes]; x the turned rows. */
+static bool too_coarse(const ki_lens *l, const float *x, const uint8_t *codes, size_t m)
+{
+    const size_t w = l->bytes, probes = m < PROBES ? m : PROBES;
+    const double error = sqrt((double)w / 6.0);
+    size_t lumped = 0;
+
+    for (size_t p = 0; p < probes; p++) {
+        double least = INFINITY;
+
+        for (size_t j = 0; j < m; j++) {
+            int64_t s = 0;
+
+            if (j == p || memcmp(x + p * w, x + j * w, w * sizeof *x) == 0) continue;
+            for (size_t i = 0; i < w; i++) {
+                const int t = codes[p * w + i] - codes[j * w + i];
+                s += t * t;
+            }
+            if ((double)s < least) least = (double)s;
+        }
+        lumped += sqrt(least) < TOO_COARSE * error / sqrt((double)w / FEW_DIMENSIONS);
+    }
+    return lumped > probes / 4;
+}
+
+static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
+                              bool *coarse)
+{
+    const size_t m = n < SAMPLE ? n : SAMPLE;
+    kith_status st = KITH_OK;
+    uint8_t *codes = NULL;
+    float *x, *room = NULL;
+    bool fits;
+
+    x = ki_array(l->env, m * l->bytes, sizeof *x);
+    KI_NEED(x);
+    codes = ki_array(l->env, m, l->bytes);
+    KI_NEED(codes);
+    room = ki_array(l->env, ki_lens_room(l), sizeof *room);
+    KI_NEED(room);
+    if (l->metric == KITH_IP) find_longest(l, v, pos, n, room);
+    for (size_t j = 0; j < m; j++) {
+        const size_t i = n <= SAMPLE ? j : ki_random_below(l->seed, KI_RNG_SAMPLE, j, (uint32_t)n);
+
+        v->codec->decode(ki_view_code(v, pos[i]), v->row_bytes, 1, v->d, room);
+        place(l, room, false);
+        turn(l, room);
+        memcpy(x + j * l->bytes, room, l->bytes * sizeof *x);
+    }
+    fits = fit(l, x, m);
+    for (size_t j = 0; j < m; j++) quantise(l, x + j * l->bytes, codes + j * l->bytes);
+    *coarse = !fits || too_coarse(l, x, codes, m);
+out:
+    if (x) ki_release(l->env, x, m * l->bytes, sizeof *x);
+    if (codes) ki_release(l->env, codes, m, l->bytes);
+    if (room) ki_release(l->env, room, ki_lens_room(l), sizeof *room);
+    return st;
+}
+
+kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
+                          uint64_t seed, ki_lens **out)
+{
+    kith_status st = KITH_OK;
+    ki_lens *l = NULL;
+    bool coarse = false;
+
+    KI_TRY(create(env, v, first_kind(v), seed, &l));
+    if (l->kind == KI_LENS_CODE && n > 0) KI_TRY(learn_code(l, v, pos, n, &coarse));
+    if (coarse && v->metric == KITH_L2) {
+        ki_lens_release(l);
+        l = NULL;
+        KI_TRY(create(env, v, KI_LENS_ROWS, seed, &l));
+    }
+    *out = l;
+    l = NULL;
+out:
+    ki_lens_release(l);
+    return st;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+size_t ki_lens_put_bytes(const ki_lens *l)
+{
+    return HEAD + (l->kind == KI_LENS_CODE ? l->bytes * sizeof(float) : 0);
+}
+
+static void put_float(uint8_t *out, float x)
+{
+    uint32_t u;
+
+    memcpy(&u, &x, sizeof u);
+    ki_put_le32(out, u);
+}
+
+static float get_float(const uint8_t *from)
+{
+    const uint32_t u = ki_le32(from);
+    float x;
+
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+void ki_lens_put(const ki_lens *l, uint8_t *out)
+{
+    memset(out, 0, HEAD);
+    ki_put_le32(out, (uint32_t)l->kind);
+    ki_put_le64(out + 8, l->bytes);
+    ki_put_le64(out + 16, l->seed);
+    put_float(out + 24, l->longest);
+    put_float(out + 28, l->scale);
+    if (l->kind != KI_LENS_CODE) return;
+    for (size_t i = 0; i < l->bytes; i++) put_float(out + HEAD + 4 * i, l->centre[i]);
+}
+
+kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out)
+{
+    kith_status st = KITH_OK;
+    ki_lens *l = NULL;
+    uint32_t kind;
+
+    if (bytes.len < HEAD)
+        KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes, no head", bytes.len);
+    kind = ki_le32(bytes.ptr);
+    if (kind != (uint32_t)first_kind(v) && !(kind == KI_LENS_ROWS && v->metric == KITH_L2))
+        KI_FAIL(KITH_CORRUPT, "section GLEN: kind %u does not fit %s rows", kind, v->codec->name);
+    KI_TRY(create(env, v, (ki_lens_kind)kind, ki_le64(bytes.ptr + 16), &l));
+    l->longest = get_float(bytes.ptr + 24);
+    l->scale = get_float(bytes.ptr + 28);
+    if (bytes.len != ki_lens_put_bytes(l) || ki_le64(bytes.ptr + 8) != l->bytes)
+        KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes; %zu were expected", bytes.len,
+                ki_lens_put_bytes(l));
+    if (!(l->longest > 0.0f && isfinite(l->longest) && l->scale > 0.0f && isfinite(l->scale)))
+        KI_FAIL(KITH_CORRUPT, "section GLEN: scale %g, longest %g", (double)l->scale,
+                (double)l->longest);
+    for (size_t i = 0; kind == KI_LENS_CODE && i < l->bytes; i++) {
+        l->centre[i] = get_float(bytes.ptr + HEAD + 4 * i);
+        if (!isfinite(l->centre[i]))
+            KI_FAIL(KITH_CORRUPT, "section GLEN: component %zu of the centre is not finite", i);
+    }
+    *out = l;
+    l = NULL;
+out:
+    ki_lens_release(l);
+    return st;
+}

@@ -1,0 +1,60 @@
+/* What a walk sees of a row: its walk code, short integers whose L2 orders rows as the metric does.
+ *
+ *   OWN    the row's own bytes (U8, I8 under L2): distances are exact
+ *   CODE   8 bits a component of the row turned by a random rotation (L2, IP, COSINE of any codec):
+ *          near enough to decide where to go; answers are ranked by the rows themselves
+ *   ROWS   the rows as they are, under their metric (all others; L2 where 8 bits are too coarse)
+ *
+ * COSINE walks among rows at length 1. IP does, too: a row x is divided by the largest length M and
+ * lifted by one component to length 1 (Bachrach et al. 2014), which turns the largest product into
+ * the nearest; the query has 0 there. Rotation: rounds of random signs and Hadamard transforms on
+ * powers of two (Ailon and Chazelle 2006), so that no component is heavy-tailed and one scale fits
+ * all. All arithmetic here is the same on every machine: a code is a pure function of the row, the
+ * lens and the seed. */
+#ifndef KI_LENS_H
+#define KI_LENS_H
+
+#include "rows/exact.h"
+
+typedef enum ki_lens_kind { KI_LENS_OWN = 1, KI_LENS_CODE = 2, KI_LENS_ROWS = 3 } ki_lens_kind;
+
+enum { KI_LENS_ROUNDS = 3 };
+
+/* owns: turn, centre. Immutable once made; shared by structures. */
+typedef struct ki_lens {
+    atomic_size_t refs;
+    ki_env *env;
+    ki_lens_kind kind;
+    ki_type type; /* of walk codes, for kernel slots */
+    kith_metric metric;
+    size_t d;      /* components of a row */
+    size_t bytes;  /* of a walk code, which are its components, too (OWN, CODE) */
+    uint64_t seed; /* of the rotation */
+    float longest; /* M of IP */
+    float scale;   /* CODE: code = (turned - centre) * scale + 128 */
+    float *centre; /* [bytes] */
+    float *turn;   /* [KI_LENS_ROUNDS][bytes] signs, times the round's factor */
+} ki_lens;
+
+/* A lens for the n rows at pos, learned from a sample of them. */
+kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
+                          uint64_t seed, ki_lens **out);
+/* The same from its section: what ki_lens_put wrote. CORRUPT when it does not fit the view. */
+kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out);
+size_t ki_lens_put_bytes(const ki_lens *l);
+void ki_lens_put(const ki_lens *l, uint8_t *out);
+
+ki_lens *ki_lens_share(ki_lens *l); /* NULL is fine, here and below */
+void ki_lens_release(ki_lens *l);
+
+/* Floats of scratch for the next two. */
+size_t ki_lens_room(const ki_lens *l);
+/* CODE: the walk code of a stored row to out [bytes]. */
+void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, uint8_t *out);
+/* OWN, CODE: that of a query, float[d]. True when walk distances are the metric's own keys. */
+bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out);
+/* The walk distance within which rows with keys up to `key` lie, `off` of the square root more
+ * allowed for; INFINITY when it cannot be told. */
+float ki_lens_reach(const ki_lens *l, const float *q, double key, float off);
+
+#endif

@@ -1,0 +1,96 @@
+/* Measuring: see meter.h. */
+#include "navigate/graph/meter.h"
+
+#include <float.h>
+#include <string.h>
+
+void ki_meter_deinit(ki_meter *m)
+{
+    if (!m->env) return;
+    ki_release(m->env, m->room, m->room_len, sizeof *m->room);
+    ki_release(m->env, m->work, 1, m->work_len);
+    *m = (ki_meter){0};
+}
+
+kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_graph *g)
+{
+    const size_t work = ki_score_bytes(v->codec, v->metric, v->d);
+    kith_status st = KITH_OK;
+
+    m->env = env;
+    m->g = g;
+    m->v = v;
+    if (g->lens->kind != KI_LENS_ROWS) {
+        m->visit = ki_kernels_get()->visit[KI_L2][g->lens->type];
+        return KITH_OK;
+    }
+    if (m->room_len < v->d) {
+        ki_release(env, m->room, m->room_len, sizeof *m->room);
+        m->room_len = 0;
+        m->room = ki_array(env, v->d, sizeof *m->room);
+        KI_NEED(m->room);
+        m->room_len = v->d;
+    }
+    if (m->work_len < work) {
+        ki_release(env, m->work, 1, m->work_len);
+        m->work_len = 0;
+        m->work = ki_array(env, 1, work);
+        KI_NEED(m->work);
+        m->work_len = work;
+    }
+out:
+    return st;
+}
+
+void ki_meter_query(ki_meter *m, const void *query)
+{
+    m->query = query;
+}
+
+void ki_meter_row(ki_meter *m, uint32_t pos)
+{
+    const uint8_t *row = ki_graph_code(m->g, pos);
+
+    m->query = row;
+    if (m->g->lens->kind != KI_LENS_ROWS || m->v->codec->type == KI_BITS) return;
+    m->v->codec->decode(row, m->v->row_bytes, 1, m->v->d, m->room);
+    m->query = m->room;
+}
+
+/* A similarity of 0…1 becomes a distance of 0…1. What no float holds is as far as can be. */
+static float of_key(kith_metric metric, double key)
+{
+    const double dist = metric == KITH_JACCARD ? 1.0 + key : key;
+
+    if (dist > (double)FLT_MAX) return FLT_MAX;
+    return dist > 0.0 ? (float)dist : 0.0f;
+}
+
+static void take_keys(const ki_meter *m, const void *const *rows, size_t n, float *dist)
+{
+    const ki_view *v = m->v;
+    double key[KI_METER_BATCH];
+
+    for (size_t at = 0; at < n; at += KI_METER_BATCH) {
+        const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
+
+        ki_codec_keys(v->codec, v->metric, v->arg, v->d, m->query, rows + at, some, m->work, key);
+        for (size_t i = 0; i < some; i++) dist[at + i] = of_key(v->metric, key[i]);
+    }
+}
+
+void ki_meter_take(const ki_meter *m, const void *const *rows, size_t n, float *dist)
+{
+    int32_t sum[KI_METER_BATCH];
+
+    if (!m->visit || m->g->lens->kind == KI_LENS_ROWS) {
+        take_keys(m, rows, n, dist);
+        return;
+    }
+    for (size_t at = 0; at < n; at += KI_METER_BATCH) {
+        const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
+
+        m->visit(m->query, rows + at, some, m->g->lens->bytes, sum);
+        for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
+    }
+}

@@ -1,0 +1,148 @@
+/* Pruning: see prune.h. Distances are exact integers of walk codes and ties go to the smaller
+ * position, so that links are the same on every machine. */
+#include "navigate/graph/prune.h"
+
+#include <string.h>
+
+void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n)
+{
+    enum { LINE = 64, MOST = 256 };
+    const size_t bytes = g->lens->bytes < MOST ? g->lens->bytes : MOST;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *code = ki_graph_code(g, one[i].pos);
+
+        for (size_t at = 0; at < bytes; at += LINE) KI_PREFETCH_L2(code + at);
+    }
+}
+
+static bool before(ki_candidate a, ki_candidate b)
+{
+    return a.dist < b.dist || (a.dist == b.dist && a.pos < b.pos);
+}
+
+/* Shell's method with Ciura's gaps: some hundred at most, nearly sorted often. */
+static void sort(ki_candidate *x, size_t n)
+{
+    static const size_t gaps[] = {132, 57, 23, 10, 4, 1};
+
+    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; g++)
+        for (size_t i = gaps[g]; i < n; i++) {
+            const ki_candidate one = x[i];
+            size_t at = i;
+
+            for (; at >= gaps[g] && before(one, x[at - gaps[g]]); at -= gaps[g])
+                x[at] = x[at - gaps[g]];
+            x[at] = one;
+        }
+}
+
+kith_status ki_prune_create(ki_env *env, const ki_view *v, const ki_graph *g, ki_prune **out)
+{
+    ki_prune *x = ki_array(env, 1, sizeof *x);
+    kith_status st = KITH_OK;
+
+    KI_NEED(x);
+    x->meter = (ki_meter){0};
+    x->n = 0;
+    KI_TRY(ki_meter_init(&x->meter, env, v, g));
+    *out = x;
+    x = NULL;
+out:
+    if (x) ki_meter_deinit(&x->meter);
+    ki_release(env, x, 1, sizeof *x);
+    return st;
+}
+
+void ki_prune_free(ki_prune *x)
+{
+    ki_env *env;
+
+    if (!x) return;
+    env = x->meter.env;
+    ki_meter_deinit(&x->meter);
+    ki_release(env, x, 1, sizeof *x);
+}
+
+void ki_prune_measure(ki_prune *x, uint32_t pos)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->n; i++) x->address[i] = ki_graph_code(x->meter.g, x->one[i].pos);
+    ki_meter_row(&x->meter, pos);
+    if (x->n) ki_meter_take(&x->meter, x->address, x->n, x->dist);
+    for (size_t i = 0; i < x->n; i++) x->one[i].dist = x->dist[i];
+    sort(x->one, x->n);
+    for (size_t i = 0; i < x->n; i++)
+        if (x->one[i].pos != pos && (n == 0 || x->one[i].pos != x->one[n - 1].pos))
+            x->one[n++] = x->one[i];
+    x->n = n;
+}
+
+/* What lies behind candidate i, seen from the node: those to which it is nearer than the node is. */
+static void hide(ki_prune *x, size_t i, size_t rest)
+{
+    const ki_graph *g = x->meter.g;
+
+    if (rest == 0) return;
+    for (size_t r = 0; r < rest; r++) x->address[r] = ki_graph_code(g, x->one[x->rest[r]].pos);
+    ki_meter_row(&x->meter, x->one[i].pos);
+    ki_meter_take(&x->meter, x->address, rest, x->dist);
+    for (size_t r = 0; r < rest; r++) {
+        const size_t j = x->rest[r];
+        const float far = x->one[j].dist, near = x->dist[r];
+        const float by = near > 0.0f ? far / near : 1e30f;
+
+        if (by > x->hidden[j]) x->hidden[j] = by;
+    }
+}
+
+size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out)
+{
+    const float limit[2] = {1.0f, ki_meter_squares(x->meter.g) ? factor * factor : factor};
+    bool chosen[KI_PRUNE_MOST] = {false};
+    size_t rest = x->n, n = 0, m = 0;
+
+    for (size_t i = 0; i < x->n; i++) {
+        x->hidden[i] = 0.0f;
+        x->rest[i] = (uint16_t)i;
+    }
+    for (size_t round = 0; round < 2; round++)
+        for (size_t at = 0; at < rest && n < most;) {
+            const size_t i = x->rest[at];
+            size_t kept = 0, next = 0;
+
+            if (x->hidden[i] > limit[round]) {
+                at++;
+                continue;
+            }
+            chosen[i] = true;
+            n++;
+            memmove(x->rest + at, x->rest + at + 1, (rest - at - 1) * sizeof *x->rest);
+            rest--;
+            hide(x, i, rest);
+            for (size_t r = 0; r < rest; r++) { // what is hidden for good goes
+                if (r == at) next = kept;
+                x->rest[kept] = x->rest[r];
+                kept += x->hidden[x->rest[r]] <= limit[1];
+            }
+            at = at < rest ? next : kept;
+            rest = kept;
+        }
+    for (size_t i = 0; i < x->n; i++)
+        if (chosen[i]) out[m++] = x->one[i].pos;
+    return m;
+}
+
+size_t ki_prune_room(const ki_graph *g, uint32_t pos)
+{
+    return g->degree - (ki_graph_twin(g, pos) != pos);
+}
+
+void ki_prune_store(const ki_graph *g, uint32_t pos, const uint32_t *out, size_t n)
+{
+    _Atomic uint32_t *row = ki_graph_links(g, pos);
+    const size_t room = ki_prune_room(g, pos);
+
+    for (size_t i = 0; i < room; i++) ki_link_set(row + i, i < n ? out[i] : pos);
+}

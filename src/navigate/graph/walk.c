@@ -1,0 +1,447 @@
+/* The core of a walk; see walk.h. The method is best-first search with a distance-adaptive stop
+ * (Al-Jazzazi et al. 2025) together with the classic bound on the number of candidates (Malkov and
+ * Yashunin 2016), whichever comes first: the first saves work on easy queries, the second keeps hard
+ * ones, whose distances are all alike, from exploding. */
+#include "navigate/graph/walk.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    LAG = 32,     /* rows wait at least so long for their distance, to arrive in the meantime */
+    READY = 2,    /* rows to go on from that are chosen ahead, so that their links arrive */
+    LINE = 64,    /* bytes */
+    AHEAD_BYTES = 4096, AHEAD_LEAST = 8, AHEAD_MOST = 32, /* rows asked for ahead of use */
+    LINES_MOST = 16, /* of a row: the processor sees how a longer one goes on */
+    ROOM_FIRST = 1024,
+    TIDY_FIRST = 128, /* open rows from which those out of reach are dropped */
+    BIN_SHIFT = 16,   /* bits of a float that a bin ignores: 128 bins an octave */
+    BINS_ABOVE = 64,  /* bins above the first distance */
+    CLOCK_HOPS = 16,  /* hops between looks at the clock */
+    STARTS = 1        /* nearest entries to start from */
+};
+_Static_assert(KI_WALK_RING >= LAG + KI_DEGREE_MOST + KI_WALK_BATCH, "a hop's rows fit");
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+void ki_walk_free(ki_walk *w)
+{
+    ki_meter_deinit(&w->meter);
+    ki_release(w->env, w->marks, w->marks_len, sizeof *w->marks);
+    ki_release(w->env, w->trail, w->trail_room, sizeof *w->trail);
+    ki_release(w->env, w->pool_key, w->pool_room, sizeof *w->pool_key);
+    ki_release(w->env, w->pool, w->pool_room, sizeof *w->pool);
+    ki_release(w->env, w->best, w->best_room, sizeof *w->best);
+    ki_release(w->env, w->kept, w->kept_room, sizeof *w->kept);
+    w->marks = NULL;
+    w->trail = NULL;
+    w->pool_key = NULL;
+    w->pool = NULL;
+    w->best = NULL;
+    w->kept = NULL;
+    w->marks_len = w->trail_room = w->pool_room = w->best_room = w->kept_room = 0;
+}
+
+static kith_status grow_pool(ki_walk *w)
+{
+    const size_t room = w->pool_room ? 2 * w->pool_room : ROOM_FIRST;
+    kith_status st = KITH_OK;
+    uint32_t *pool = NULL;
+    float *key = NULL;
+
+    key = ki_array(w->env, room, sizeof *key);
+    KI_NEED(key);
+    pool = ki_array(w->env, room, sizeof *pool);
+    KI_NEED(pool);
+    if (w->open) memcpy(key, w->pool_key, w->open * sizeof *key);
+    if (w->open) memcpy(pool, w->pool, w->open * sizeof *pool);
+    ki_release(w->env, w->pool_key, w->pool_room, sizeof *w->pool_key);
+    ki_release(w->env, w->pool, w->pool_room, sizeof *w->pool);
+    w->pool_key = key;
+    w->pool = pool;
+    w->pool_room = room;
+    key = NULL;
+out:
+    ki_release(w->env, key, room, sizeof *key);
+    return st;
+}
+
+static kith_status grow_kept(ki_walk *w)
+{
+    const size_t room = w->kept_room ? 2 * w->kept_room : ROOM_FIRST;
+    ki_seen *kept = ki_regrow(w->env, w->kept, w->kept_n, room, sizeof *kept);
+
+    if (!kept) return KITH_NO_MEMORY;
+    ki_release(w->env, w->kept, w->kept_room, sizeof *w->kept);
+    w->kept = kept;
+    w->kept_room = room;
+    return KITH_OK;
+}
+
+static kith_status need_best(ki_walk *w, size_t k)
+{
+    if (k <= w->best_room) return KITH_OK;
+    ki_release(w->env, w->best, w->best_room, sizeof *w->best);
+    w->best_room = 0;
+    w->best = ki_array(w->env, k, sizeof *w->best);
+    if (!w->best) return KITH_NO_MEMORY;
+    w->best_room = k;
+    return KITH_OK;
+}
+
+/* All marks are clear between walks. */
+static kith_status need_marks(ki_walk *w, uint32_t n)
+{
+    const size_t words = ki_bit_words(n), len = words + words / 8;
+
+    if (words <= w->marks_len) return KITH_OK;
+    ki_release(w->env, w->marks, w->marks_len, sizeof *w->marks);
+    w->marks_len = 0;
+    w->marks = ki_zeros(w->env, len, sizeof *w->marks);
+    if (!w->marks) return KITH_NO_MEMORY;
+    w->marks_len = len;
+    return KITH_OK;
+}
+
+static void clear_marks(ki_walk *w)
+{
+    for (size_t i = 0; i < w->tail; i++) w->marks[w->trail[i] / 64] = 0;
+}
+
+/* Room for one more row's links. */
+static kith_status need_trail(ki_walk *w)
+{
+    const size_t need = w->tail + w->g->degree + 1, room = need + need / 2 + ROOM_FIRST;
+    uint32_t *trail;
+
+    if (need <= w->trail_room) return KITH_OK;
+    trail = ki_regrow(w->env, w->trail, w->tail, room, sizeof *trail);
+    if (!trail) return KITH_NO_MEMORY;
+    ki_release(w->env, w->trail, w->trail_room, sizeof *w->trail);
+    w->trail = trail;
+    w->trail_room = room;
+    return KITH_OK;
+}
+
+/* Put a row on the trail unless it is there. */
+static inline size_t mark(uint64_t *marks, uint32_t *trail, size_t tail, uint32_t pos)
+{
+    const uint64_t bit = (uint64_t)1 << pos % 64, word = marks[pos / 64];
+
+    trail[tail] = pos;
+    marks[pos / 64] = word | bit;
+    return tail + !(word & bit);
+}
+
+/* ---- the best -------------------------------------------------------------------------------- */
+
+/* Put x in the place of the heap's largest. */
+static void sift(float *heap, size_t n, float x)
+{
+    size_t at = 0;
+
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        child += child + 1 < n && heap[child + 1] > heap[child];
+        if (!(heap[child] > x)) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = x;
+}
+
+static void rise(float *heap, size_t at, float x)
+{
+    for (size_t up; at > 0 && heap[up = (at - 1) / 2] < x; at = up) heap[at] = heap[up];
+    heap[at] = x;
+}
+
+void ki_heap_keep(float *heap, size_t *n, size_t most, float x)
+{
+    if (*n < most)
+        rise(heap, (*n)++, x);
+    else if (x < heap[0])
+        sift(heap, most, x);
+}
+
+static void count_best(ki_walk *w, size_t k, float key)
+{
+    ki_heap_keep(w->best, &w->found, k, key);
+    if (w->found == k) w->kth = w->best[0];
+}
+
+/* ---- the effort-th --------------------------------------------------------------------------- */
+
+static int32_t bin_of(const ki_walk *w, float key)
+{
+    int32_t bits;
+
+    memcpy(&bits, &key, sizeof bits);
+    bits = (bits >> BIN_SHIFT) - w->first_bin;
+    return bits < 0 ? 0 : bits >= KI_WALK_BINS ? KI_WALK_BINS - 1 : bits;
+}
+
+/* Where a bin ends. */
+static float bin_edge(const ki_walk *w, size_t bin)
+{
+    const int32_t bits = (int32_t)((uint32_t)(w->first_bin + (int32_t)bin + 1) << BIN_SHIFT);
+    float edge;
+
+    memcpy(&edge, &bits, sizeof edge);
+    return edge;
+}
+
+static void begin_bins(ki_walk *w, float first)
+{
+    int32_t bits;
+
+    memcpy(&bits, &first, sizeof bits);
+    w->first_bin = (bits >> BIN_SHIFT) - (KI_WALK_BINS - BINS_ABOVE);
+    if (w->first_bin < 0) w->first_bin = 0;
+    memset(w->bins, 0, sizeof w->bins);
+    w->bin = KI_WALK_BINS - 1;
+    w->within = 0;
+}
+
+static void count_bin(ki_walk *w, size_t effort, float key)
+{
+    const size_t b = (size_t)bin_of(w, key);
+
+    w->bins[b]++;
+    w->within += b <= w->bin;
+    while (w->within - w->bins[w->bin] >= effort) w->within -= w->bins[w->bin--];
+}
+
+/* ---- rows in ---------------------------------------------------------------------------------- */
+
+static void set_bound(ki_walk *w, const ki_walk_ask *ask)
+{
+    const float reach = ask->reach * w->widen;
+    float bound = nextafterf(w->kth * w->widen + w->unit, INFINITY);
+
+    if (w->bin < KI_WALK_BINS - 1) {
+        const float edge = bin_edge(w, w->bin);
+        if (edge < bound) bound = edge;
+    }
+    if (bound < reach) bound = reach;
+    if (bound < w->bound) w->bound = bound;
+}
+
+/* Drop open rows that are out of reach by now. */
+static void tidy(ki_walk *w)
+{
+    const float bound = w->bound;
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->open; i++) {
+        const float key = w->pool_key[i];
+
+        w->pool_key[n] = key;
+        w->pool[n] = w->pool[i];
+        n += key < bound;
+    }
+    for (size_t i = n; i < w->open; i++) w->pool_key[i] = INFINITY;
+    w->open = n;
+    if (n > w->tidy_at - w->tidy_at / 4) w->tidy_at *= 2;
+}
+
+static void ask_for_links(const ki_walk *w, uint32_t pos)
+{
+    const _Atomic uint32_t *row = ki_graph_links(w->g, pos);
+
+    for (size_t i = 0; i < w->g->degree; i += KI_LINK_STEP)
+        KI_PREFETCH(ki_unconst((const void *)(uintptr_t)(row + i)));
+}
+
+/* Rows with their keys: n of them enter the pool if they are within the bound. */
+static kith_status take(ki_walk *w, const ki_walk_ask *ask, const uint32_t *pos, const float *key,
+                        size_t n)
+{
+    const size_t before = w->open;
+    const float bound = w->bound;
+    kith_status st = KITH_OK;
+
+    if (before + 2 * KI_WALK_BATCH > w->pool_room) KI_TRY(grow_pool(w));
+    for (size_t i = 0; i < n; i++) {
+        w->pool_key[w->open] = key[i];
+        w->pool[w->open] = pos[i];
+        w->open += key[i] < bound;
+    }
+    for (size_t i = 0; i < KI_WALK_BATCH; i++) w->pool_key[w->open + i] = INFINITY;
+    if (w->open == before) goto out;
+    if (w->kept_n + KI_WALK_BATCH > w->kept_room) KI_TRY(grow_kept(w));
+    for (size_t i = before; i < w->open; i++) {
+        const float x = w->pool_key[i];
+
+        if (ask->admit && !ask->admit(ask->ctx, w->pool[i], x)) continue;
+        w->kept[w->kept_n++] = (ki_seen){x, w->pool[i]};
+        count_bin(w, ask->effort, x);
+        if (x < w->kth || w->found < ask->k) {
+            count_best(w, ask->k, x);
+            ask_for_links(w, w->pool[i]); // it will be gone on from soon
+        }
+    }
+    set_bound(w, ask);
+    if (w->open >= w->tidy_at) tidy(w);
+out:
+    return st;
+}
+
+/* ---- rows out --------------------------------------------------------------------------------- */
+
+/* The nearest open row, if it is within the bound. */
+static bool choose(ki_walk *w)
+{
+    const size_t i = w->least(w->pool_key, w->open);
+    const float key = w->pool_key[i];
+    const uint32_t pos = w->pool[i];
+
+    if (!(key < w->bound)) { // nor will any other be
+        for (size_t j = 0; j < w->open; j++) w->pool_key[j] = INFINITY;
+        w->open = 0;
+        return false;
+    }
+    w->open--;
+    w->pool_key[i] = w->pool_key[w->open];
+    w->pool[i] = w->pool[w->open];
+    w->pool_key[w->open] = INFINITY;
+    ask_for_links(w, pos);
+    w->ready[w->ready_n++] = pos;
+    return true;
+}
+
+/* Go on from the row that was chosen longest ago: its neighbours that were not seen queue up. */
+static bool expand(ki_walk *w, uint32_t n)
+{
+    const _Atomic uint32_t *row;
+    uint64_t *const marks = w->marks;
+    uint32_t *const trail = w->trail;
+    size_t tail = w->tail;
+    uint32_t pos;
+
+    while (w->ready_n < READY && w->open > 0 && choose(w)) continue;
+    if (w->ready_n == 0) return false;
+    pos = w->ready[0];
+    w->ready_n--;
+    for (size_t i = 0; i < w->ready_n; i++) w->ready[i] = w->ready[i + 1];
+    row = ki_graph_links(w->g, pos);
+    for (size_t i = 0; i < w->g->degree; i++) {
+        const uint32_t link = ki_link_get(row + i);
+
+        tail = mark(marks, trail, tail, link < n ? link : pos);
+    }
+    w->tail = tail;
+    w->hops++;
+    return true;
+}
+
+/* Ask for rows that wait, up to `to`; their addresses are worked out here, once. */
+static void ask_for_rows(ki_walk *w, size_t to)
+{
+    for (; w->asked < to; w->asked++) {
+        const uint8_t *code = ki_graph_code(w->g, w->trail[w->asked]);
+
+        w->address[w->asked % KI_WALK_RING] = code;
+        for (size_t i = 0; i < w->lines; i++) KI_PREFETCH_L2(code + i * LINE);
+    }
+}
+
+/* The distances of the rows that waited longest. */
+static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
+{
+    const size_t at = w->head % KI_WALK_RING, waiting = w->tail - w->head;
+    const size_t straight = KI_WALK_RING - at;
+    const size_t here = waiting < straight ? waiting : straight;
+    const size_t n = here < KI_WALK_BATCH ? here : KI_WALK_BATCH;
+    const size_t ahead = w->head + n + w->ahead;
+    float key[KI_WALK_BATCH];
+
+    ask_for_rows(w, ahead < w->tail ? ahead : w->tail);
+    ki_meter_take(&w->meter, w->address + at, n, key);
+    w->head += n;
+    w->visits += n;
+    return take(w, ask, w->trail + w->head - n, key, n);
+}
+
+/* ---- from the entries on ----------------------------------------------------------------------- */
+
+static kith_status start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key)
+{
+    begin_bins(w, key);
+    w->tail = mark(w->marks, w->trail, 0, pos);
+    w->head = w->asked = w->tail; // its distance is known
+    ask_for_links(w, pos);
+    return take(w, ask, &pos, &key, 1);
+}
+
+static kith_status start(ki_walk *w, const ki_walk_ask *ask)
+{
+    const ki_graph *g = w->g;
+    const void *rows[KI_WALK_BATCH];
+    float key[KI_WALK_BATCH], least = INFINITY;
+    size_t nearest = 0;
+
+    if (ask->start != UINT32_MAX) {
+        rows[0] = ki_graph_code(g, ask->start);
+        ki_meter_take(&w->meter, rows, 1, key);
+        return start_at(w, ask, ask->start, key[0]);
+    }
+    for (size_t i = 0; i < g->entries; i += KI_WALK_BATCH) {
+        const size_t n = g->entries - i < KI_WALK_BATCH ? g->entries - i : KI_WALK_BATCH;
+
+        for (size_t j = 0; j < n; j++) rows[j] = g->entry_code + (i + j) * g->lens->bytes;
+        ki_meter_take(&w->meter, rows, n, key);
+        for (size_t j = 0; j < n; j++)
+            if (key[j] < least && g->entry[i + j] < ask->n) {
+                least = key[j];
+                nearest = i + j;
+            }
+    }
+    w->visits += g->entries;
+    return least < INFINITY ? start_at(w, ask, g->entry[nearest], least) : KITH_OK;
+}
+
+static bool out_of_time(ki_walk *w, const ki_walk_ask *ask)
+{
+    w->truncated = (ask->max_visits && w->visits >= ask->max_visits) ||
+                   (ask->until_us && w->hops % CLOCK_HOPS == 0 && ki_now_us() >= ask->until_us);
+    return w->truncated;
+}
+
+static size_t rows_ahead(size_t bytes)
+{
+    const size_t n = AHEAD_BYTES / bytes;
+
+    return n < AHEAD_LEAST ? AHEAD_LEAST : n > AHEAD_MOST ? AHEAD_MOST : n;
+}
+
+kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
+{
+    const ki_graph *g = w->meter.g;
+    const size_t lines = (g->lens->bytes + LINE - 1) / LINE;
+    const float by = 1.0f + ask->slack;
+    kith_status st = KITH_OK;
+
+    w->g = g;
+    w->unit = g->lens->kind == KI_LENS_ROWS ? 0.0f : 1.0f;
+    w->least = ki_kernels_get()->least;
+    w->lines = lines < LINES_MOST ? lines : LINES_MOST;
+    w->ahead = rows_ahead(g->lens->bytes);
+    w->head = w->tail = w->asked = w->open = w->ready_n = w->found = w->kept_n = 0;
+    w->tidy_at = TIDY_FIRST;
+    w->visits = w->hops = 0;
+    w->truncated = false;
+    w->bound = w->kth = INFINITY;
+    w->widen = ki_meter_squares(g) ? by * by : by;
+    KI_TRY(need_marks(w, ask->n));
+    KI_TRY(need_best(w, ask->k));
+    KI_TRY(need_trail(w));
+    KI_TRY(start(w, ask));
+    for (;;) {
+        while (w->tail - w->head < LAG && expand(w, ask->n)) KI_TRY(need_trail(w));
+        if (w->head == w->tail) break;
+        KI_TRY(advance(w, ask));
+        if ((ask->max_visits || ask->until_us) && out_of_time(w, ask)) break;
+    }
+out:
+    clear_marks(w);
+    return st;
+}

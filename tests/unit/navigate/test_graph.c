@@ -1,0 +1,182 @@
+/* The graph navigator as a whole: recall floors against Flat under every metric and type, answers
+ * canonical to the bit, and few rows. */
+#include "support/twoindexes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NQ = FEWER(100, 25) };
+
+/* Components as a codec wants them: codes of 8 bits get rows that spread over their range. */
+static void shape(const char *codec, kith_metric m, float *x, size_t n)
+{
+    const bool u8 = strcmp(codec, ",U8") == 0, i8 = strcmp(codec, ",I8") == 0;
+
+    if (strcmp(codec, ",Bits") == 0) {
+        for (size_t i = 0; i < n; i++) x[i] = x[i] > 0.0f;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (u8) x[i] = roundf(128 + 25 * x[i]);
+        if (i8) x[i] = roundf(25 * x[i]);
+        if (u8) x[i] = x[i] < 0 ? 0 : x[i] > 255 ? 255 : x[i];
+        if (i8) x[i] = x[i] < -128 ? -128 : x[i] > 127 ? 127 : x[i] + 0.0f; // no -0
+        if (m == KITH_JENSEN_SHANNON || m == KITH_JACCARD) x[i] = fabsf(x[i]);
+    }
+}
+
+static void recall_floor(const char *codec, kith_metric m, size_t n, size_t d, double floor)
+{
+    float *x = need_floats((n + NQ) * d);
+    two_indexes t;
+
+    clustered_rows((uint64_t)m, n + NQ, d, 40, 0.7f, false, x);
+    shape(codec, m, x, (n + NQ) * d);
+    two_open(&t, codec, d, m, 2);
+    two_add(&t, KITH_ROWS(x, n, KITH_F32), NULL);
+    two_sound(&t, KITH_ROWS(x + n * d, NQ, KITH_F32), floor);
+    two_close(&t);
+    free(x);
+}
+
+static void every_type_of_the_fast_metrics(void **state)
+{
+    static const char *const codecs[] = {"", ",F16", ",BF16", ",I8", ",U8"};
+    static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+    static const size_t dims[] = {32, 48, 64, 100, 33};
+
+    (void)state;
+    for (size_t m = 0; m < 3; m++)
+        for (size_t c = 0; c < 5; c++)
+            recall_floor(codecs[c], metrics[m], FEWER(4000, 1500), dims[(c + m) % 5],
+                         metrics[m] == KITH_IP ? 0.90 : 0.95); // long rows crowd out others
+}
+
+static void every_other_metric(void **state)
+{
+    static const kith_metric metrics[] = {KITH_L1,           KITH_LINF,
+                                          KITH_CANBERRA,     KITH_BRAY_CURTIS,
+                                          KITH_JENSEN_SHANNON, KITH_JACCARD, KITH_LP};
+
+    (void)state;
+    for (size_t m = 0; m < 7; m++)
+        recall_floor(m == 0 ? ",F16" : m == 1 ? ",I8" : "", metrics[m], FEWER(1500, 1100), 24,
+                     metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
+    recall_floor(",U8", KITH_L1, FEWER(1500, 1100), 17, 0.95);
+    recall_floor(",Bits", KITH_HAMMING, FEWER(1500, 1100), 128, 0.95);
+    recall_floor(",Bits", KITH_JACCARD, FEWER(1500, 1100), 100, 0.95);
+}
+
+/* Queries that the rows' type cannot hold: fractions, and what lies outside its range. */
+static void queries_of_another_kind(void **state)
+{
+    enum { N = FEWER(4000, 1500), D = 48 };
+    float *x = need_floats((N + NQ) * D), *q = x + N * D;
+    two_indexes t;
+
+    (void)state;
+    for (size_t c = 0; c < 2; c++) {
+        const char *codec = c ? ",I8" : ",U8";
+
+        clustered_rows(3, N + NQ, D, 40, 0.7f, false, x);
+        shape(codec, KITH_L2, x, N * D);
+        for (size_t i = 0; i < NQ * D; i++) q[i] = (c ? 0.0f : 128.0f) + 25 * q[i];
+        two_open(&t, codec, D, KITH_L2, 2);
+        two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
+        t.what = "fractions";
+        two_sound(&t, KITH_ROWS(q, NQ, KITH_F32), 0.95);
+        t.what = "small integers as fractions";
+        for (size_t i = 0; i < NQ * D; i++) q[i] += 0.5f;
+        two_sound(&t, KITH_ROWS(q, NQ, KITH_F32), 0.95);
+        t.what = "outside";
+        for (size_t i = 0; i < NQ * D; i++) q[i] += i % 3 ? 0.0f : 100.0f;
+        two_sound(&t, KITH_ROWS(q, NQ, KITH_F32), 0.90);
+        two_close(&t);
+    }
+    free(x);
+}
+
+/* Sums of squares beyond 2^24, which a float no longer tells apart. */
+static void long_rows_of_bytes(void **state)
+{
+    enum { N = 1200, D = 1100 };
+    float *x = need_floats((N + 20) * D);
+    uint64_t at = 99;
+    two_indexes t;
+
+    (void)state;
+    for (size_t i = 0; i < (N + 20) * D; i++) x[i] = (float)draw_below(&at, 2) * 255.0f;
+    for (size_t i = 0; i < N; i++) x[i * D + i % D] = (float)draw_below(&at, 3);
+    two_open(&t, ",U8", D, KITH_L2, 2);
+    t.what = "long rows of bytes";
+    two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
+    two_sound(&t, KITH_ROWS(x + N * D, 20, KITH_F32), 0.7);
+    two_close(&t);
+    free(x);
+}
+
+static void few_rows(void **state)
+{
+    static const size_t counts[] = {0, 1, 2, 15, 16, 17, 999, 1000, 1001};
+    enum { MOST = 1001, D = 12 };
+    float *x = need_floats((MOST + NQ) * D), *q = x + MOST * D;
+
+    (void)state;
+    clustered_rows(5, MOST + NQ, D, 9, 0.5f, false, x);
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+        for (int one_by_one = 0; one_by_one < 2; one_by_one++) {
+            two_indexes t;
+
+            two_open(&t, "", D, KITH_L2, 1);
+            for (size_t i = 0; one_by_one && i < counts[c]; i++)
+                two_add(&t, KITH_ROWS(x + i * D, 1, KITH_F32), NULL);
+            if (!one_by_one) two_add(&t, KITH_ROWS(x, counts[c], KITH_F32), NULL);
+            two_sound(&t, KITH_ROWS(q, NQ, KITH_F32), 0.95);
+            two_close(&t);
+        }
+    free(x);
+}
+
+/* Emptied, by removal and by compaction too, and filled again with other rows. */
+static void emptied_and_filled_again(void **state)
+{
+    enum { N = 1500, D = 10 };
+    float *x = need_floats((2 * N + NQ) * D);
+    int64_t ids[N];
+    two_indexes t;
+
+    (void)state;
+    clustered_rows(6, 2 * N + NQ, D, 9, 0.5f, false, x);
+    for (size_t i = 0; i < N; i++) ids[i] = (int64_t)i;
+    for (int compact = 0; compact < 2; compact++) {
+        two_open(&t, "", D, KITH_COSINE, 2);
+        two_add(&t, KITH_ROWS(x, N, KITH_F32), ids);
+        two_remove(&t, ids, N);
+        assert_int_equal(kith_count(t.graph), 0);
+        two_sound(&t, KITH_ROWS(x, NQ, KITH_F32), 1.0);
+        if (compact) must(kith_compact(t.graph, NULL));
+        two_add(&t, KITH_ROWS(x + N * D, N, KITH_F32), ids);
+        two_sound(&t, KITH_ROWS(x + 2 * N * D, NQ, KITH_F32), 0.95);
+        two_remove(&t, ids, N - 5);
+        two_sound(&t, KITH_ROWS(x + 2 * N * D, NQ, KITH_F32), 0.95);
+        for (size_t i = 0; i < 20; i++) two_add(&t, KITH_ROWS(x + i * D, 1, KITH_F32), NULL);
+        two_sound(&t, KITH_ROWS(x + 2 * N * D, NQ, KITH_F32), 0.95);
+        two_close(&t);
+    }
+    free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_of_the_fast_metrics),
+        cmocka_unit_test(every_other_metric),
+        cmocka_unit_test(queries_of_another_kind),
+        cmocka_unit_test(long_rows_of_bytes),
+        cmocka_unit_test(few_rows),
+        cmocka_unit_test(emptied_and_filled_again),
+    };
+
+    return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
+}
