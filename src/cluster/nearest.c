@@ -106,7 +106,8 @@ static void take(const ki_nearest *x, size_t hits, const int32_t *norm, size_t k
         const ki_near one = {(uint32_t)dist, hit->row};
 
         if (self != KI_NEAREST_NONE && hit->row == self + q) continue;
-        if (count[q] < k || nearer(&near[q * k + k - 1], one)) insert(near + q * k, &count[q], k, one);
+        if (count[q] < k || nearer(&near[q * k + k - 1], one))
+            insert(near + q * k, &count[q], k, one);
     }
 }
 
@@ -116,8 +117,15 @@ void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k,
     const ki_block_op op = x->type == KI_U8 ? KI_BLOCK_DOT_U8 : KI_BLOCK_DOT_I8;
     const uint8_t flip = x->type == KI_U8 ? 0x80 : 0;
     int32_t norm[2 * KI_PANEL];
-    ki_block job = {.rows = x->rows, .stride = x->bytes, .d = x->bytes, .panel = x->panel,
-                    .nq = nq, .b = x->b, .thr = x->thr, .hits = x->hits, .cap = HITS};
+    ki_block job = {.rows = x->rows,
+                    .stride = x->bytes,
+                    .d = x->bytes,
+                    .panel = x->panel,
+                    .nq = nq,
+                    .b = x->b,
+                    .thr = x->thr,
+                    .hits = x->hits,
+                    .cap = HITS};
 
     ki_assert(k >= 1 && k <= KI_NEAREST_MOST && nq >= 1 && nq <= KI_PANEL);
     sums(x, queries, nq, norm);
@@ -133,7 +141,6 @@ void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k,
             take(x, hits, norm, k, self, near, count);
         }
         for (size_t i = 0; i < nq; i++)
-            if (count[i] == k)
-                x->thr[i] = threshold(x, norm[2 * i + 1], near[i * k + k - 1].dist);
+            if (count[i] == k) x->thr[i] = threshold(x, norm[2 * i + 1], near[i * k + k - 1].dist);
     }
 }

@@ -20,10 +20,10 @@ typedef struct ki_nearest {
     ki_env *env;
     ki_type type; /* KI_U8 or KI_I8 */
     size_t bytes, cap, n;
-    uint8_t *rows;  /* [cap][bytes]: filled by the caller */
-    int32_t *sums;  /* [cap][2]: sum of components, of squares */
-    float *b;       /* [cap] */
-    float b_most;   /* largest |b| */
+    uint8_t *rows; /* [cap][bytes]: filled by the caller */
+    int32_t *sums; /* [cap][2]: sum of components, of squares */
+    float *b;      /* [cap] */
+    float b_most;  /* largest |b| */
     uint8_t *panel, *query;
     ki_hit *hits;
     float *thr; /* [KI_PANEL] */
@@ -34,9 +34,10 @@ kith_status ki_nearest_init(ki_nearest *x, ki_env *env, ki_type type, size_t byt
 void ki_nearest_deinit(ki_nearest *x); /* a zeroed one, too */
 /* rows[0…n-1] are filled: make them the block. */
 void ki_nearest_block(ki_nearest *x, size_t n);
-/* The k nearest rows of the block to each of nq <= KI_PANEL queries of x->bytes bytes, side by side:
- * near [nq][k] ascending by (dist, row), count [nq] how many there are. self: the block's row that
- * is query 0 itself (query i is row self + i), which is passed over; KI_NEAREST_NONE: none is. */
+/* The k nearest rows of the block to each of nq <= KI_PANEL queries of x->bytes bytes, side by
+ * side: near [nq][k] ascending by (dist, row), count [nq] how many there are. self: the block's row
+ * that is query 0 itself (query i is row self + i), which is passed over; KI_NEAREST_NONE:
+ * none is. */
 void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k, uint32_t self,
                      ki_near *near, uint32_t *count);
 

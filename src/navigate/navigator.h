@@ -1,7 +1,7 @@
 /* How a query finds promising rows: one folder a navigator, joined by table.def. A navigator works
  * on a view of the rows and hands its hits up with canonical keys; ids, labels, filters, snapshots,
- * files of the rows are not its affair. What it needs beside the rows is its structure, which a view
- * carries (ki_structure): Flat has none. */
+ * files of the rows are not its affair. What it needs beside the rows is its structure, which a
+ * view carries (ki_structure): Flat has none. */
 #ifndef KI_NAVIGATOR_H
 #define KI_NAVIGATOR_H
 
@@ -21,8 +21,8 @@ typedef struct ki_navigator {
     const char *aliases; /* comma-separated */
     const char *about;
     ki_param_table params; /* build parameters, set by the spec */
-    int number; /* the parameter that a number behind the name sets ("Graph48"); -1: none */
-    int scan;   /* the parameter that asks for a scan code beside the rows; -1: none is kept */
+    int number;     /* the parameter that a number behind the name sets ("Graph48"); -1: none */
+    int scan;       /* the parameter that asks for a scan code beside the rows; -1: none is kept */
     uint32_t flags; /* KITH_EXACT: every answer is proven, and nothing stops early */
     /* The hits of nq queries to receive (see ki_exact_search, whose contract this shares). */
     kith_status (*search)(const ki_view *v, ki_env *env, const void *q, size_t nq,

@@ -99,8 +99,8 @@ static void are_canonical(const two_indexes *t, kith_rows one, const int64_t *id
     right = ask(t->flat, one, how);
     for (size_t i = 0; i < n; i++)
         if (ids[i] != right.ids[i] || dist[i] != right.dist[i])
-            fail_msg("%s: answer %zu of %zu is row %lld at %.9g; Flat has row %lld at %.9g", t->what,
-                     i, n, (long long)ids[i], (double)dist[i], (long long)right.ids[i],
+            fail_msg("%s: answer %zu of %zu is row %lld at %.9g; Flat has row %lld at %.9g",
+                     t->what, i, n, (long long)ids[i], (double)dist[i], (long long)right.ids[i],
                      (double)right.dist[i]);
     assert_int_equal(right.ids[n], KITH_NO_ID);
     forget(&right);

@@ -4,10 +4,9 @@
 enum { SCAN, PARAMS };
 
 static const ki_param params[PARAMS] = {
-    [SCAN] =
-        {"scan", "", KI_PARAM_FLAG, 0, 1, 1,
-         "keep an 8-bit scan code beside f32 rows (L2, IP, COSINE): answers stay exact, "
-         "one query reads an eighth to a quarter of the bytes, the index grows by about 27 %"},
+    [SCAN] = {"scan", "", KI_PARAM_FLAG, 0, 1, 1,
+              "keep an 8-bit scan code beside f32 rows (L2, IP, COSINE): answers stay exact, "
+              "one query reads an eighth to a quarter of the bytes, the index grows by about 27 %"},
 };
 
 extern const ki_navigator ki_navigator_flat;

@@ -19,18 +19,21 @@
 #include "navigate/graph/repair.h"
 
 enum {
-    LEAF = 512,        /* rows whose pairs are all looked at */
-    LEAF_LEAST = 32,   /* smaller groups are put together */
-    WHOLE = 4096,      /* so many nodes are one leaf, too */
+    LEAF = 512,      /* rows whose pairs are all looked at */
+    LEAF_LEAST = 32, /* smaller groups are put together */
+    WHOLE = 4096,    /* so many nodes are one leaf, too */
     WHOLE_K = 32,
-    LEADERS_LEAST = 32, LEADERS_MOST = 1024,
-    DEPTH_MOST = 5,    /* of partitions; then groups are cut, whatever they hold */
-    FANOUT = 10, FANOUT_MOST = 16, FANOUT_INSIDE = 3, /* groups that a row joins */
+    LEADERS_LEAST = 32,
+    LEADERS_MOST = 1024,
+    DEPTH_MOST = 5, /* of partitions; then groups are cut, whatever they hold */
+    FANOUT = 10,
+    FANOUT_MOST = 16,
+    FANOUT_INSIDE = 3, /* groups that a row joins */
     WAYS = 8,          /* candidates of a set */
     PROJECTIONS = 12,
     STRIPES = 4096,
     OFFERS = 2 * KI_PANEL * KI_NEAREST_MOST,
-    PIECE = 1024       /* rows of a job */
+    PIECE = 1024 /* rows of a job */
 };
 
 /* How a build goes about, by the bytes of a walk code: long codes lie in spaces of many dimensions,
@@ -64,8 +67,8 @@ typedef struct build {
     ki_progress *progress;
     uint32_t *pos; /* [m] position of a rank */
     size_t pos_room, m;
-    int16_t *sketch; /* [m][PROJECTIONS] */
-    set *sets;       /* [m][1 << set_bits] */
+    int16_t *sketch;   /* [m][PROJECTIONS] */
+    set *sets;         /* [m][1 << set_bits] */
     atomic_flag *lock; /* [STRIPES] */
     uint32_t *group;   /* [m * FANOUT] ranks, group after group */
     size_t *begin;     /* [LEADERS_MOST + 1] */
@@ -77,7 +80,7 @@ static const uint8_t *code_of(const build *b, uint32_t rank)
     return ki_graph_code(b->g, b->pos[rank]);
 }
 
-/* ---- candidates -------------------------------------------------------------------------------- */
+/* ---- candidates ------------------------------------------------------------------------------ */
 
 /* A distance in 16 bits, in order: a float's exponent and 11 bits of its mantissa. */
 static uint16_t short_of(uint32_t dist)
@@ -182,7 +185,7 @@ static kith_status sketch_piece(void *arg, size_t piece)
     return ki_progress_add(b->progress, end - first);
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------- */
+/* ---- leaves ---------------------------------------------------------------------------------- */
 
 /* What one thread needs for a group and its parts. owns: all. */
 typedef struct worker {
@@ -263,7 +266,7 @@ out:
     return st;
 }
 
-/* ---- partitions ---------------------------------------------------------------------------------- */
+/* ---- partitions ------------------------------------------------------------------------------ */
 
 static size_t leaders_for(size_t n)
 {
@@ -411,7 +414,7 @@ static void close_worker(const build *b, worker *w)
     ki_release(b->env, w->offers, OFFERS, sizeof *w->offers);
 }
 
-/* ---- the first partition, whose groups are split by all threads --------------------------------- */
+/* ---- the first partition, whose groups are split by all threads ------------------------------ */
 
 typedef struct joining {
     const build *b;
@@ -473,8 +476,8 @@ static kith_status split_part(void *arg, size_t i)
         const size_t n = b->begin[l + 1] - b->begin[l];
 
         if (n == 0) continue;
-        KI_TRY(split(b, &w, b->group + b->begin[l], n, FANOUT_INSIDE, 1,
-                     ki_mix64(s->draw + l + 1)));
+        KI_TRY(
+            split(b, &w, b->group + b->begin[l], n, FANOUT_INSIDE, 1, ki_mix64(s->draw + l + 1)));
         KI_TRY(ki_progress_add(b->progress, n));
     }
 out:
@@ -537,7 +540,7 @@ out:
     return st;
 }
 
-/* ---- links -------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static void load_candidates(const build *b, uint32_t rank, ki_prune *x)
 {
@@ -590,7 +593,7 @@ static kith_status run_pieces(build *b, ki_job *job)
     return ki_parallel(b->env, b->threads, (b->m + PIECE - 1) / PIECE, job, b);
 }
 
-/* ---- twins and nodes ------------------------------------------------------------------------------ */
+/* ---- twins and nodes ------------------------------------------------------------------------- */
 
 static void hang_on(const ki_graph *g, uint32_t node, uint32_t twin)
 {
@@ -635,7 +638,7 @@ out:
     return st;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static const recipe *recipe_for(size_t bytes)
 {

@@ -10,10 +10,10 @@
 #include "rows/top.h"
 
 enum {
-    TAKE = 8,          /* queries that a thread takes at a time */
-    VISITS_EACH = 12,  /* distances that a walk costs for each row of its effort, about */
-    RANGE_K = 10,      /* range: the walk finds its way by so many nearest */
-    WALK_LEAST = 1000  /* live rows; fewer are looked at one by one */
+    TAKE = 8,         /* queries that a thread takes at a time */
+    VISITS_EACH = 12, /* distances that a walk costs for each row of its effort, about */
+    RANGE_K = 10,     /* range: the walk finds its way by so many nearest */
+    WALK_LEAST = 1000 /* live rows; fewer are looked at one by one */
 };
 
 /* Walk codes are rounded: a row's distance is off by this much, in units of the code, at most once
@@ -91,7 +91,7 @@ out:
     return st;
 }
 
-/* ---- which rows may answer --------------------------------------------------------------------- */
+/* ---- which rows may answer ------------------------------------------------------------------- */
 
 static bool eligible(const finder *f, uint32_t pos)
 {
@@ -126,7 +126,7 @@ static bool admit(void *ctx, uint32_t pos, float key)
     }
 }
 
-/* ---- one query ---------------------------------------------------------------------------------- */
+/* ---- one query ------------------------------------------------------------------------------- */
 
 /* A node that was seen, and its twins, to the collector. */
 static kith_status offer(finder *f, uint32_t pos, float key)
@@ -202,7 +202,7 @@ out:
     return st;
 }
 
-/* ---- a call -------------------------------------------------------------------------------------- */
+/* ---- a call ---------------------------------------------------------------------------------- */
 
 typedef struct call {
     const ki_view *v;
@@ -370,8 +370,15 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
 {
     const ki_graph *g = ki_graph_of(v);
     kith_status st = KITH_OK;
-    call c = {.v = v, .g = g, .env = env, .q = q, .nq = nq, .ask = ask, .scratch = scratch,
-              .receive = receive, .ctx = ctx};
+    call c = {.v = v,
+              .g = g,
+              .env = env,
+              .q = q,
+              .nq = nq,
+              .ask = ask,
+              .scratch = scratch,
+              .receive = receive,
+              .ctx = ctx};
     const size_t k = ask->k == SIZE_MAX ? RANGE_K : ask->k;
     size_t effort = ask->effort ? ask->effort : g ? g->effort : 1, threads;
 
@@ -381,8 +388,9 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
     c.walk = (ki_walk_ask){.n = v->n,
                            .k = k,
                            .effort = effort,
-                           .slack = ask->slack > 0.0f ? ask->slack
-                                    : g->slack > 0.0f && !ask->effort ? g->slack : slack_of(effort),
+                           .slack = ask->slack > 0.0f                 ? ask->slack
+                                    : g->slack > 0.0f && !ask->effort ? g->slack
+                                                                      : slack_of(effort),
                            .max_visits = ask->max_visits,
                            .start = UINT32_MAX};
     c.checked = (ask->mask && ask->mask->words) || v->live < v->n || ask->has_after;

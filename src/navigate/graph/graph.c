@@ -9,14 +9,15 @@
 #include "base/rng.h"
 
 enum {
-    ENTRIES_LEAST = 16, ENTRIES_MOST = 256,
+    ENTRIES_LEAST = 16,
+    ENTRIES_MOST = 256,
     NODES_LEAST = 1000, /* live rows; fewer have no graph */
     REBUILD_SHARE = 3,  /* so large a share of new rows is cheaper linked all at once */
     REACH_SHARE = 16,   /* so large a share of new nodes, and reach is looked at */
     CODE_PIECE = 1024   /* rows of a job */
 };
 
-/* ---- structures ------------------------------------------------------------------------------- */
+/* ---- structures ------------------------------------------------------------------------------ */
 
 static size_t log_entry(const ki_graph *g)
 {
@@ -192,7 +193,7 @@ out:
     return st;
 }
 
-/* ---- walk codes --------------------------------------------------------------------------------- */
+/* ---- walk codes ------------------------------------------------------------------------------ */
 
 typedef struct coding {
     ki_graph *g;
@@ -229,7 +230,7 @@ kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_
     return ki_parallel(g->env, threads, pieces, code_piece, &c);
 }
 
-/* ---- entries ------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static size_t entries_for(size_t n)
 {
@@ -260,7 +261,7 @@ out:
     return st;
 }
 
-/* ---- in step with the rows ---------------------------------------------------------------------- */
+/* ---- in step with the rows ------------------------------------------------------------------- */
 
 static bool fits(const ki_graph *g, const ki_view *v)
 {
@@ -282,8 +283,7 @@ static kith_status extended(ki_env *env, const ki_view *v, const ki_graph *from,
     g->entry = ki_regrow(env, from->entry, from->entries, from->entries, sizeof *g->entry);
     KI_NEED(g->entry);
     g->entries = from->entries;
-    g->entry_code = ki_regrow(env, from->entry_code, from->entries, from->entries,
-                              g->lens->bytes);
+    g->entry_code = ki_regrow(env, from->entry_code, from->entries, from->entries, g->lens->bytes);
     KI_NEED(g->entry_code);
     *out = g;
     g = NULL;
@@ -365,16 +365,14 @@ static const ki_param params[KI_GRAPH_PARAMS] = {
         {"degree", "R,M,max_degree", KI_PARAM_INT, 16, KI_DEGREE_MOST, 48,
          "links of a row, a multiple of 16 (others are rounded up): more find more for each row "
          "looked at; 4 bytes each"},
-    [KI_GRAPH_EFFORT] =
-        {"effort", "ef,efSearch,ef_search", KI_PARAM_INT, 1, 1048576, 96,
-         "of searches that give none: a walk goes on among so many nearest"},
+    [KI_GRAPH_EFFORT] = {"effort", "ef,efSearch,ef_search", KI_PARAM_INT, 1, 1048576, 96,
+                         "of searches that give none: a walk goes on among so many nearest"},
     [KI_GRAPH_SLACK] =
         {"slack", "gamma", KI_PARAM_FLOAT, 0, 100, 0,
          "of searches that give none: a walk goes on within (1 + slack) times the k-th distance; "
          "0: by the effort"},
-    [KI_GRAPH_SEED] =
-        {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 0,
-         "of all that is drawn while building"},
+    [KI_GRAPH_SEED] = {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 0,
+                       "of all that is drawn while building"},
 };
 
 extern const ki_navigator ki_navigator_graph;

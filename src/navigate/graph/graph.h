@@ -1,9 +1,9 @@
-/* The inside of the graph navigators: the structure that a view carries, shared by the files of this
- * folder. Nobody else includes this.
+/* The inside of the graph navigators: the structure that a view carries, shared by the files of
+ * this folder. Nobody else includes this.
  *
- * Words: a node is a row that is linked; a link is the position of a neighbour; a twin is a row with
- * the same bytes as a node, which hangs on it by a chain and is no node itself (copies occlude one
- * another, and so would be out of reach).
+ * Words: a node is a row that is linked; a link is the position of a neighbour; a twin is a row
+ * with the same bytes as a node, which hangs on it by a chain and is no node itself (copies occlude
+ * one another, and so would be out of reach).
  *
  * Invariants (ki_graph_check):
  *   1. Each of the n rows has `degree` links; unused ones are the row's own position.
@@ -91,8 +91,8 @@ static inline uint32_t ki_graph_twin(const ki_graph *g, uint32_t pos)
     return last & KI_TWIN ? last & ~KI_TWIN : pos;
 }
 
-/* The last of the chain that begins at a node; the first twin's row, which leads nowhere else, keeps
- * it in its first link. */
+/* The last of the chain that begins at a node; the first twin's row, which leads nowhere else,
+ * keeps it in its first link. */
 static inline uint32_t ki_graph_last_twin(const ki_graph *g, uint32_t node)
 {
     const uint32_t first = ki_graph_twin(g, node);
@@ -100,8 +100,8 @@ static inline uint32_t ki_graph_last_twin(const ki_graph *g, uint32_t node)
     return first == node ? node : ki_link_get(ki_graph_links(g, first));
 }
 
-/* graph.c: a structure without links for the rows of v: with room for all its positions, each linked
- * to itself. lens is shared. from (or NULL): its links are kept. */
+/* graph.c: a structure without links for the rows of v: with room for all its positions, each
+ * linked to itself. lens is shared. from (or NULL): its links are kept. */
 kith_status ki_graph_create(ki_env *env, const ki_view *v, uint32_t degree, ki_lens *lens,
                             const ki_graph *from, ki_graph **out);
 /* The same for a file that has the columns: none are made. */

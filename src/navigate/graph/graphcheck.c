@@ -37,8 +37,9 @@ static kith_status check_chain(const checking *c, uint32_t node)
     for (uint32_t at = node, next; (next = ki_graph_twin(g, at)) != at; at = next) {
         if (next >= g->n || next <= at || ki_bit_get(c->chained, next) ||
             ki_bit_get(c->reached, next))
-            return ki_fail(KITH_CORRUPT, "row %u of the graph: its chain of twins comes to row %u "
-                                         "again",
+            return ki_fail(KITH_CORRUPT,
+                           "row %u of the graph: its chain of twins comes to row %u "
+                           "again",
                            node, next);
         ki_bit_set(c->chained, next);
         if (memcmp(ki_graph_code(g, next), ki_graph_code(g, node), g->lens->bytes) != 0)
@@ -110,8 +111,7 @@ kith_status ki_graph_check(const ki_view *v, ki_env *env, ki_progress *p)
     kith_status st = KITH_OK;
 
     if (!c.g) return KITH_OK;
-    if (c.g->n != v->n)
-        KI_FAIL(KITH_CORRUPT, "the graph has %u rows, the index %u", c.g->n, v->n);
+    if (c.g->n != v->n) KI_FAIL(KITH_CORRUPT, "the graph has %u rows, the index %u", c.g->n, v->n);
     c.reached = ki_zeros(env, words, sizeof *c.reached);
     KI_NEED(c.reached);
     c.chained = ki_zeros(env, words, sizeof *c.chained);

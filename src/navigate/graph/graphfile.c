@@ -5,14 +5,14 @@
 
 #include <string.h>
 
-#define SECTION_GRAPH   KI_FOUR('G', 'R', 'P', 'H') /* head, entries, their codes */
-#define SECTION_LENS    KI_FOUR('G', 'L', 'E', 'N')
-#define SECTION_LINKS   KI_FOUR('G', 'L', 'N', 'K')
-#define SECTION_CODES   KI_FOUR('G', 'C', 'O', 'D')
+#define SECTION_GRAPH KI_FOUR('G', 'R', 'P', 'H') /* head, entries, their codes */
+#define SECTION_LENS  KI_FOUR('G', 'L', 'E', 'N')
+#define SECTION_LINKS KI_FOUR('G', 'L', 'N', 'K')
+#define SECTION_CODES KI_FOUR('G', 'C', 'O', 'D')
 
 enum { VERSION = 1, HEAD = 64 };
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static kith_status put_lens(const ki_graph *g, ki_blob_writer *w, bool planning)
 {
@@ -72,8 +72,8 @@ out:
     return st;
 }
 
-/* A column of n elements, chunk by chunk. Links that change meanwhile are the writer's own: it holds
- * back changes. */
+/* A column of n elements, chunk by chunk. Links that change meanwhile are the writer's own: it
+ * holds back changes. */
 static kith_status put_column(const ki_column *col, uint32_t type, uint32_t n, ki_blob_writer *w,
                               bool planning)
 {
@@ -103,7 +103,7 @@ out:
     return st;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 typedef struct opening {
     ki_env *env;
@@ -215,8 +215,7 @@ kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from, co
     KI_TRY(ki_graph_adopt(env, o.v, lens, &o.g));
     KI_TRY(read_head(&o, head));
     KI_TRY(borrow(&o, SECTION_LINKS, o.g->degree * sizeof(uint32_t), &o.g->links));
-    if (lens->kind == KI_LENS_CODE)
-        KI_TRY(borrow(&o, SECTION_CODES, lens->bytes, &o.g->codes));
+    if (lens->kind == KI_LENS_CODE) KI_TRY(borrow(&o, SECTION_CODES, lens->bytes, &o.g->codes));
     KI_TRY(ki_graph_show(o.g, o.v));
     ki_rows_attach(rows, &o.g->structure);
     o.g = NULL;

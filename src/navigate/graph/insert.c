@@ -1,7 +1,7 @@
-/* Rows linked into a graph that is there (Malkov and Yashunin 2016, algorithm 1, on one level). Rows
- * come in batches: all of a batch walk through the graph as it was (by all threads), then they are
- * linked one after the other; so the links depend on the rows and their order alone (Dobson et al.
- * 2023, ParlayANN).
+/* Rows linked into a graph that is there (Malkov and Yashunin 2016, algorithm 1, on one level).
+ * Rows come in batches: all of a batch walk through the graph as it was (by all threads), then they
+ * are linked one after the other; so the links depend on the rows and their order alone (Dobson et
+ * al. 2023, ParlayANN).
  *
  * Links of rows that readers may be looking at are changed in place, each by one atomic store; what
  * they were is logged first, so that an aborted change can be taken back (graph.h). */
@@ -46,7 +46,7 @@ typedef struct inserting {
     ki_progress *progress;
 } inserting;
 
-/* ---- looking for neighbours ---------------------------------------------------------------------- */
+/* ---- looking for neighbours ------------------------------------------------------------------ */
 
 static bool same(const ki_graph *g, uint32_t a, uint32_t b)
 {
@@ -63,8 +63,8 @@ static void load_seen(const ki_walk *w, float edge, ki_prune *x)
 
 static kith_status seek(const inserting *in, seeker *s, newcomer *one)
 {
-    const ki_walk_ask ask = {.n = in->g->n, .k = EFFORT, .effort = EFFORT, .slack = 0.0f,
-                             .start = UINT32_MAX};
+    const ki_walk_ask ask = {
+        .n = in->g->n, .k = EFFORT, .effort = EFFORT, .slack = 0.0f, .start = UINT32_MAX};
     kith_status st = KITH_OK;
 
     one->twin = UINT32_MAX;
@@ -92,7 +92,7 @@ out:
     return st;
 }
 
-/* ---- linking ---------------------------------------------------------------------------------------- */
+/* ---- linking --------------------------------------------------------------------------------- */
 
 static kith_status change_row(const inserting *in, uint32_t pos)
 {
@@ -141,8 +141,8 @@ static uint32_t twin_in_batch(const inserting *in, size_t i)
     return UINT32_MAX;
 }
 
-/* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be pos
- * itself. *linked tells. */
+/* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be
+ * pos itself. *linked tells. */
 static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked)
 {
     ki_graph *g = in->g;
@@ -214,7 +214,7 @@ out:
     return st;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------ */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static kith_status open_seekers(inserting *in)
 {
@@ -271,8 +271,8 @@ out:
     return st;
 }
 
-kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos, size_t n,
-                            uint32_t before, size_t threads, ki_progress *p)
+kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos,
+                            size_t n, uint32_t before, size_t threads, ki_progress *p)
 {
     inserting in = {.env = env, .v = v, .g = g, .before = before, .progress = p};
     kith_status st = KITH_OK;

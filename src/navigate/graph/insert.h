@@ -7,7 +7,7 @@
 /* Link the n rows at pos (ascending, their walk codes there, not linked yet) into g, which has room
  * for all rows of v and one node at least. Links of rows below `before` are logged before they
  * change. */
-kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos, size_t n,
-                            uint32_t before, size_t threads, ki_progress *p);
+kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos,
+                            size_t n, uint32_t before, size_t threads, ki_progress *p);
 
 #endif

@@ -387,8 +387,7 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
     ki_lens *l = NULL;
     uint32_t kind;
 
-    if (bytes.len < HEAD)
-        KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes, no head", bytes.len);
+    if (bytes.len < HEAD) KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes, no head", bytes.len);
     kind = ki_le32(bytes.ptr);
     if (kind != (uint32_t)first_kind(v) && !(kind == KI_LENS_ROWS && v->metric == KITH_L2))
         KI_FAIL(KITH_CORRUPT, "section GLEN: kind %u does not fit %s rows", kind, v->codec->name);

@@ -79,7 +79,8 @@ void ki_prune_measure(ki_prune *x, uint32_t pos)
     x->n = n;
 }
 
-/* What lies behind candidate i, seen from the node: those to which it is nearer than the node is. */
+/* What lies behind candidate i, seen from the node: those to which it is nearer than the
+ * node is. */
 static void hide(ki_prune *x, size_t i, size_t rest)
 {
     const ki_graph *g = x->meter.g;

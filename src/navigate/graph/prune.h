@@ -1,15 +1,15 @@
 /* Which of many candidates become a node's links: near ones, and of those that lie in one direction
  * the nearest (the relative neighbourhood rule: Toussaint 1980; with a factor: Subramanya et al.
  * 2019, "RobustPrune"). In two rounds: first with factor 1, which chooses links in all directions,
- * long ones too, then with a larger one, which fills the row; one round with the larger factor would
- * be full before the long ones came. */
+ * long ones too, then with a larger one, which fills the row; one round with the larger factor
+ * would be full before the long ones came. */
 #ifndef KI_PRUNE_H
 #define KI_PRUNE_H
 
 #include "navigate/graph/meter.h"
 
 enum { KI_PRUNE_MOST = 512 }; /* candidates */
-#define KI_PRUNE_FACTOR 1.2f   /* of the second round, where nothing else is measured to be better */
+#define KI_PRUNE_FACTOR 1.2f  /* of the second round, where nothing else is measured to be better */
 
 /* A candidate: its distance to the node, and its position. */
 typedef struct ki_candidate {

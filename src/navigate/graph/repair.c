@@ -17,7 +17,7 @@ enum {
 
 static const float SLACK = 0.2f;
 
-/* ---- links offered to their targets -------------------------------------------------------------- */
+/* ---- links offered to their targets ---------------------------------------------------------- */
 
 /* owns: begin, from, before. */
 typedef struct relinking {
@@ -28,8 +28,8 @@ typedef struct relinking {
     size_t m;
     float factor;
     ki_progress *progress;
-    uint32_t *from;  /* sources of links, target after target */
-    size_t *begin;   /* [n + 1] by position of the target */
+    uint32_t *from;   /* sources of links, target after target */
+    size_t *begin;    /* [n + 1] by position of the target */
     uint32_t *before; /* [m][degree] links as they were */
 } relinking;
 
@@ -50,7 +50,8 @@ static kith_status relink_piece(void *arg, size_t piece)
 
         x->n = 0;
         for (size_t j = 0; j < room; j++)
-            if (r->before[i * g->degree + j] != pos) x->one[x->n++].pos = r->before[i * g->degree + j];
+            if (r->before[i * g->degree + j] != pos)
+                x->one[x->n++].pos = r->before[i * g->degree + j];
         for (size_t e = r->begin[pos]; e < to && e - r->begin[pos] < REVERSE_MOST; e++)
             x->one[x->n++].pos = r->from[e];
         ki_prune_measure(x, pos);
@@ -80,8 +81,8 @@ static void turn_around(relinking *r)
     r->begin[0] = 0;
 }
 
-kith_status ki_graph_relink(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos, size_t m, float factor,
-                            size_t threads, ki_progress *p)
+kith_status ki_graph_relink(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos,
+                            size_t m, float factor, size_t threads, ki_progress *p)
 {
     relinking r = {.env = env, .v = v, .g = g, .pos = pos, .m = m, .factor = factor, .progress = p};
     kith_status st = KITH_OK;
@@ -104,7 +105,7 @@ out:
     return st;
 }
 
-/* ---- reach ----------------------------------------------------------------------------------------- */
+/* ---- reach ----------------------------------------------------------------------------------- */
 
 size_t ki_graph_reach(const ki_graph *g, uint32_t from, uint32_t n, uint64_t *reached,
                       uint32_t *stack)
@@ -129,7 +130,7 @@ size_t ki_graph_reach(const ki_graph *g, uint32_t from, uint32_t n, uint64_t *re
     return count;
 }
 
-/* ---- repair ------------------------------------------------------------------------------------------ */
+/* ---- repair ---------------------------------------------------------------------------------- */
 
 /* owns: reached, chained, stack, degree_in, walk. */
 typedef struct repairing {
@@ -263,8 +264,8 @@ static bool needed(const repairing *r, uint32_t pos)
 static kith_status attach_all(repairing *r, ki_progress *p, size_t *attached)
 {
     const ki_graph *g = r->g;
-    const ki_walk_ask ask = {.n = g->n, .k = NEAR, .effort = EFFORT, .slack = SLACK,
-                             .start = g->entry[0]};
+    const ki_walk_ask ask = {
+        .n = g->n, .k = NEAR, .effort = EFFORT, .slack = SLACK, .start = g->entry[0]};
     kith_status st = KITH_OK;
 
     *attached = 0;

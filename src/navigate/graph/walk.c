@@ -1,17 +1,19 @@
 /* The core of a walk; see walk.h. The method is best-first search with a distance-adaptive stop
  * (Al-Jazzazi et al. 2025) together with the classic bound on the number of candidates (Malkov and
- * Yashunin 2016), whichever comes first: the first saves work on easy queries, the second keeps hard
- * ones, whose distances are all alike, from exploding. */
+ * Yashunin 2016), whichever comes first: the first saves work on easy queries, the second keeps
+ * hard ones, whose distances are all alike, from exploding. */
 #include "navigate/graph/walk.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-    LAG = 32,     /* rows wait at least so long for their distance, to arrive in the meantime */
-    READY = 2,    /* rows to go on from that are chosen ahead, so that their links arrive */
-    LINE = 64,    /* bytes */
-    AHEAD_BYTES = 4096, AHEAD_LEAST = 8, AHEAD_MOST = 32, /* rows asked for ahead of use */
+    LAG = 32,  /* rows wait at least so long for their distance, to arrive in the meantime */
+    READY = 2, /* rows to go on from that are chosen ahead, so that their links arrive */
+    LINE = 64, /* bytes */
+    AHEAD_BYTES = 4096,
+    AHEAD_LEAST = 8,
+    AHEAD_MOST = 32, /* rows asked for ahead of use */
     LINES_MOST = 16, /* of a row: the processor sees how a longer one goes on */
     ROOM_FIRST = 1024,
     TIDY_FIRST = 128, /* open rows from which those out of reach are dropped */
@@ -210,7 +212,7 @@ static void count_bin(ki_walk *w, size_t effort, float key)
     while (w->within - w->bins[w->bin] >= effort) w->within -= w->bins[w->bin--];
 }
 
-/* ---- rows in ---------------------------------------------------------------------------------- */
+/* ---- rows in --------------------------------------------------------------------------------- */
 
 static void set_bound(ki_walk *w, const ki_walk_ask *ask)
 {
@@ -285,7 +287,7 @@ out:
     return st;
 }
 
-/* ---- rows out --------------------------------------------------------------------------------- */
+/* ---- rows out -------------------------------------------------------------------------------- */
 
 /* The nearest open row, if it is within the bound. */
 static bool choose(ki_walk *w)
@@ -361,7 +363,7 @@ static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
     return take(w, ask, w->trail + w->head - n, key, n);
 }
 
-/* ---- from the entries on ----------------------------------------------------------------------- */
+/* ---- from the entries on --------------------------------------------------------------------- */
 
 static kith_status start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key)
 {

@@ -63,7 +63,7 @@ typedef struct ki_walk {
     /* Keys counted by size, to know the effort-th. */
     uint32_t bins[KI_WALK_BINS];
     int32_t first_bin;
-    size_t bin, within; /* rows in bins up to `bin` */
+    size_t bin, within;            /* rows in bins up to `bin` */
     float bound, kth, widen, unit; /* unit: of walk distances, 0 where there is none */
     uint64_t visits, hops;
     bool truncated;

@@ -6,8 +6,8 @@
 
 enum { N = FEWER(6000, 1500), MORE = FEWER(700, 300), D = 24 };
 
-static kith_index *grown(const float *x, const char *spec, size_t d, kith_metric m, uint32_t threads,
-                         int step)
+static kith_index *grown(const float *x, const char *spec, size_t d, kith_metric m,
+                         uint32_t threads, int step)
 {
     kith_host host = KITH_HOST_INIT;
     kith_index *ix;

@@ -55,14 +55,16 @@ static void every_type_of_the_fast_metrics(void **state)
 
 static void every_other_metric(void **state)
 {
-    static const kith_metric metrics[] = {KITH_L1,           KITH_LINF,
-                                          KITH_CANBERRA,     KITH_BRAY_CURTIS,
-                                          KITH_JENSEN_SHANNON, KITH_JACCARD, KITH_LP};
+    static const kith_metric metrics[] = {KITH_L1,          KITH_LINF,           KITH_CANBERRA,
+                                          KITH_BRAY_CURTIS, KITH_JENSEN_SHANNON, KITH_JACCARD,
+                                          KITH_LP};
 
     (void)state;
     for (size_t m = 0; m < 7; m++)
-        recall_floor(m == 0 ? ",F16" : m == 1 ? ",I8" : "", metrics[m], FEWER(1500, 1100), 24,
-                     metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
+        recall_floor(m == 0   ? ",F16"
+                     : m == 1 ? ",I8"
+                              : "",
+                     metrics[m], FEWER(1500, 1100), 24, metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
     recall_floor(",U8", KITH_L1, FEWER(1500, 1100), 17, 0.95);
     recall_floor(",Bits", KITH_HAMMING, FEWER(1500, 1100), 128, 0.95);
     recall_floor(",Bits", KITH_JACCARD, FEWER(1500, 1100), 100, 0.95);

@@ -620,7 +620,8 @@ static void test_no_memory(void **state)
     }
 }
 
-static kith_status refuse_the_third(void *ctx, size_t i, const ki_found *hit, size_t n, uint32_t flags)
+static kith_status refuse_the_third(void *ctx, size_t i, const ki_found *hit, size_t n,
+                                    uint32_t flags)
 {
     (void)ctx;
     (void)hit;
