@@ -208,6 +208,21 @@ out:
     return st;
 }
 
+/* What of ix is written or checked: its rows as they are now and, where a structure goes with them
+ * that changes alter in place, nobody changing it until leave_whole. */
+static const ki_view *look_whole(const kith_index *ix)
+{
+    if (ix->plan.nav->write) ki_rows_hold(ix->rows);
+    return ki_view_acquire(ix->rows);
+}
+
+static void leave_whole(const kith_index *ix, const ki_view *v)
+{
+    if (!v) return;
+    ki_view_release(ix->rows, v);
+    if (ix->plan.nav->write) ki_rows_resume(ix->rows);
+}
+
 kith_status ki_index_undamaged(const kith_index *ix, const kith_watch *w)
 {
     ki_progress p;
@@ -225,12 +240,12 @@ kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *
 
     if (!ix || !path) KI_FAIL(KITH_BAD_ARG, "index and path may not be NULL");
     KI_TRY(ki_index_undamaged(ix, w));
-    s.view = ki_view_acquire(ix->rows);
+    s.view = look_whole(ix);
     ki_progress_init(&p, w, "save", 0);
     /* The env is shared with const callers: its members are lent functions and an atomic count. */
     KI_TRY(ki_container_save(ki_unconst(&ix->env), path, fill, &s, &p));
 out:
-    if (s.view) ki_view_release(ix->rows, s.view);
+    leave_whole(ix, s.view);
     return st;
 }
 
@@ -243,11 +258,11 @@ kith_status kith_write(const kith_index *ix, int (*sink)(void *ctx, const void *
 
     if (!ix || !sink) KI_FAIL(KITH_BAD_ARG, "index and sink may not be NULL");
     KI_TRY(ki_index_undamaged(ix, NULL));
-    s.view = ki_view_acquire(ix->rows);
+    s.view = look_whole(ix);
     ki_progress_init(&p, NULL, "write", 0);
     KI_TRY(ki_container_write(ki_unconst(&ix->env), sink, ctx, fill, &s, &p));
 out:
-    if (s.view) ki_view_release(ix->rows, s.view);
+    leave_whole(ix, s.view);
     return st;
 }
 
@@ -257,13 +272,14 @@ kith_status kith_verify(const kith_index *ix, const kith_watch *w)
     const ki_view *v = NULL;
     ki_progress p;
 
-    KI_TRY(ki_index_look(ix, &v));
+    if (!ix) KI_FAIL(KITH_BAD_ARG, "the index may not be NULL");
     KI_TRY(ki_index_undamaged(ix, w));
+    v = look_whole(ix);
     ki_progress_init(&p, w, "check", v->n);
     KI_TRY(ki_view_check(v, ki_unconst(&ix->env), &p));
     if (ix->plan.nav->check) KI_TRY(ix->plan.nav->check(v, ki_unconst(&ix->env), &p));
 out:
-    ki_index_leave(ix, v);
+    leave_whole(ix, v);
     return st;
 }
 

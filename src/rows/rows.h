@@ -84,6 +84,11 @@ kith_status ki_rows_create(ki_env *env, const ki_codec *codec, size_t d, kith_me
                            bool scan, ki_rows **out);
 void ki_rows_free(ki_rows *r);
 
+/* Hold changes back, for who reads a structure that they alter in place (a graph's links) and needs
+ * it as of one moment; let them go on. */
+void ki_rows_hold(const ki_rows *r);
+void ki_rows_resume(const ki_rows *r);
+
 const ki_view *ki_view_acquire(const ki_rows *r);
 void ki_view_release(const ki_rows *r, const ki_view *v);
 

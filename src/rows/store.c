@@ -231,6 +231,20 @@ static void settle(ki_slots *slots, const ki_view *v, int64_t by)
         forget(slots, atomic_load_explicit(&slots->view[v->own->slot], memory_order_relaxed));
 }
 
+void ki_rows_hold(const ki_rows *r)
+{
+    ki_rows *shared = ki_unconst(r); // the lock of writers
+
+    (void)pthread_mutex_lock(&shared->writer);
+}
+
+void ki_rows_resume(const ki_rows *r)
+{
+    ki_rows *shared = ki_unconst(r);
+
+    (void)pthread_mutex_unlock(&shared->writer);
+}
+
 void ki_view_release(const ki_rows *r, const ki_view *v)
 {
     settle(r->slots, v, 1);
