@@ -138,7 +138,7 @@ class Data:
         for i in range(0, len(ids), 500):
             some = ids[i:i + 500]
             x = self.rows[np.clip(some, 0, len(self.rows) - 1)].astype(np.float64)
-            q = self.queries[i:i + 500].astype(np.float64)[:, None]
+            q = self.queries[i:i + len(some)].astype(np.float64)[:, None]
             if self.metric == "l2":
                 out[i:i + 500] = ((x - q) ** 2).sum(2)
             else:
