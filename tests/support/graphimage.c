@@ -1,0 +1,262 @@
+/* Files whose graphs are damaged behind right sums: see graphimage.h. */
+#include "support/graphimage.h"
+#include "support/harness.h"
+#include "support/twoindexes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file/container_layout.h"
+
+/* ---- sums and sections ----------------------------------------------------------------------- */
+
+static void mend_section(uint8_t *p, size_t len, uint8_t *entry)
+{
+    const uint64_t at = ki_le64(entry + 8), n = ki_le64(entry + 16), sums = ki_le64(entry + 40);
+    const uint64_t blocks = n / KI_FILE_BLOCK + (n % KI_FILE_BLOCK != 0);
+
+    if (at > len || n > len - at) return;
+    if (ki_le32(entry + 24) == 0) {
+        ki_put_le64(entry + 32, ki_hash(p + at, n));
+        return;
+    }
+    if (sums > len || blocks > (len - sums) / 8) return;
+    for (uint64_t b = 0; b < blocks; b++) {
+        const uint64_t from = b * KI_FILE_BLOCK, left = n - from;
+
+        ki_put_le64(p + sums + 8 * b,
+                    ki_hash(p + at + from, left < KI_FILE_BLOCK ? left : KI_FILE_BLOCK));
+    }
+    ki_put_le64(entry + 32, ki_hash(p + sums, 8 * blocks));
+}
+
+static uint8_t *table_of(uint8_t *p, size_t len, uint64_t *count)
+{
+    const uint64_t table = len < KI_FILE_HEAD ? len : ki_le64(p + 40);
+
+    *count = len < KI_FILE_HEAD ? 0 : ki_le32(p + 16);
+    if (*count > KI_FILE_SECTIONS || table > len ||
+        len - table < *count * KI_FILE_ENTRY + KI_FILE_TAIL)
+        return NULL;
+    return p + table;
+}
+
+void mend_sums(uint8_t *p, size_t len)
+{
+    uint64_t count;
+    uint8_t *table = table_of(p, len, &count);
+
+    if (len >= KI_FILE_HEAD) ki_put_le64(p + 56, ki_hash(p, 56));
+    if (!table) return;
+    for (uint64_t i = 0; i < count; i++) mend_section(p, len, table + i * KI_FILE_ENTRY);
+    ki_put_le64(table + count * KI_FILE_ENTRY, ki_hash(table, count * KI_FILE_ENTRY));
+}
+
+bool find_section(const uint8_t *p, size_t len, const char *type, size_t *at, size_t *n)
+{
+    uint64_t count;
+    const uint8_t *table = table_of((uint8_t *)(uintptr_t)p, len, &count);
+
+    for (uint64_t i = 0; table && i < count; i++) {
+        const uint8_t *entry = table + i * KI_FILE_ENTRY;
+
+        if (memcmp(entry, type, 4) != 0) continue;
+        *at = (size_t)ki_le64(entry + 8);
+        *n = (size_t)ki_le64(entry + 16);
+        return true;
+    }
+    return false;
+}
+
+/* ---- mutations ------------------------------------------------------------------------------- */
+
+enum { N = 1100, MORE = 24, D = 8, K = 8 };
+
+typedef struct original {
+    const char *spec;
+    kith_metric metric;
+    float scale; /* of components, which are rounded where it is not 1 */
+    float *x;    /* [N + MORE][D] */
+    uint8_t *bytes;
+    size_t len;
+    uint64_t at; /* of the random numbers */
+} original;
+
+/* Every lens; copies, so that there are chains; removed rows. */
+static void make(original *o)
+{
+    kith_host host = KITH_HOST_INIT;
+    kith_index *ix;
+    int64_t gone[20];
+
+    host.threads = 1;
+    o->x = need_floats((N + MORE) * D);
+    clustered_rows(9, N + MORE, D, 12, 0.6f, false, o->x);
+    for (size_t i = 0; o->scale > 1 && i < (N + MORE) * D; i++)
+        o->x[i] = roundf(o->x[i] * o->scale) + 0.0f;
+    for (size_t i = 0; i < (N + MORE) * D; i++)
+        o->x[i] = o->x[i] < -128 ? -128 : o->x[i] > 127 ? 127 : o->x[i];
+    for (size_t i = 50; i < N + MORE; i += 7)
+        memcpy(o->x + i * D, o->x + i % 5 * D, D * sizeof *o->x);
+    for (size_t i = 0; i < 20; i++) gone[i] = (int64_t)(i * 31);
+    must(kith_create(o->spec, D, o->metric, &host, &ix));
+    must(kith_add(ix, KITH_ROWS(o->x, N, KITH_F32), NULL, NULL, NULL));
+    must(kith_remove(ix, gone, 20, NULL));
+    o->bytes = bytes_of(ix, &o->len);
+    kith_free(ix);
+}
+
+static uint32_t a_word(original *o)
+{
+    switch (draw_below(&o->at, 9)) {
+    case 0: return N;
+    case 1: return N - 1;
+    case 2: return UINT32_MAX;
+    case 3: return 0;
+    case 4: return 0x80000000u | draw_below(&o->at, N + 2);
+    case 5: return 0x7fffffffu;
+    case 6: return 0x7f800000u; // an infinite float
+    case 7: return draw_below(&o->at, UINT32_MAX);
+    default: return draw_below(&o->at, N);
+    }
+}
+
+/* Change a byte, a word, or a run of words of a section, its head more often than the rest. */
+static void change(original *o, uint8_t *p)
+{
+    static const char *const types[] = {"GRPH", "GLEN", "GLNK", "GCOD"};
+    const char *type = types[draw_below(&o->at, 4)];
+    size_t at, n, where;
+
+    if (!find_section(p, o->len, type, &at, &n)) return;
+    where = draw_below(&o->at, (uint32_t)(draw_below(&o->at, 2) && n > 128 ? 128 : n));
+    switch (draw_below(&o->at, 4)) {
+    case 0: p[at + where] ^= (uint8_t)(1u << draw_below(&o->at, 8)); return;
+    case 1: p[at + where] = (uint8_t)draw_below(&o->at, 256); return;
+    case 2: ki_put_le32(p + at + where / 4 * 4, a_word(o)); return;
+    default:
+        for (size_t i = where / 64 * 64; i < where / 64 * 64 + 64 && i + 4 <= n; i += 4)
+            ki_put_le32(p + at + i, a_word(o));
+    }
+}
+
+static double key_of(const original *o, const float *a, const float *b)
+{
+    double s = 0.0;
+
+    for (size_t i = 0; i < D; i++) {
+        const double t = (double)a[i] - (double)b[i];
+        s += o->metric == KITH_L2 ? t * t : fabs(t);
+    }
+    return s;
+}
+
+/* K different rows at their true distances, best first. */
+static const char *wrong_answers(const original *o, const kith_index *ix, size_t query,
+                                 uint32_t effort)
+{
+    kith_query how = KITH_QUERY_K(K);
+    const float *q = o->x + query * D;
+    int64_t ids[K];
+    float dist[K];
+
+    how.effort = effort;
+    if (kith_search(ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, dist) != KITH_OK)
+        return kith_last_error();
+    for (size_t i = 0; i < K; i++) {
+        if (ids[i] < 0 || ids[i] >= N + MORE || !kith_contains(ix, ids[i])) return "the ids";
+        if (dist[i] != (float)key_of(o, q, o->x + (size_t)ids[i] * D)) return "the distances";
+        if (i && !(dist[i - 1] < dist[i] || (dist[i - 1] == dist[i] && ids[i - 1] < ids[i])))
+            return "the order";
+    }
+    return NULL;
+}
+
+static const char *wrong_cursor(const original *o, const kith_index *ix)
+{
+    const kith_query how = KITH_QUERY_K(1);
+    int64_t ids[N + MORE + 1];
+    kith_cursor *c;
+    size_t n = 0, got = 1;
+    kith_status st = kith_cursor_open(ix, KITH_ROWS(o->x, 1, KITH_F32), &how, &c);
+
+    while (st == KITH_OK && got && n <= N + MORE) {
+        st = kith_cursor_next(c, N + MORE + 1 - n, ids + n, NULL, &got);
+        n += got;
+    }
+    kith_cursor_free(c);
+    return st == KITH_OK && n == kith_count(ix) ? NULL : "the cursor";
+}
+
+/* What may be wrong with it is told, what it answers is right, it can be changed, and a compact
+ * index is whole again. */
+static const char *use(const original *o, kith_index *ix, bool compact, bool *whole)
+{
+    const int64_t gone[3] = {1, 600, 1093};
+    const char *wrong = NULL;
+    kith_status st;
+
+    for (size_t i = 0; !wrong && i < 3; i++) wrong = wrong_answers(o, ix, i * 367, i == 1 ? 9 : 0);
+    if (!wrong) wrong = wrong_cursor(o, ix);
+    if (wrong) return wrong;
+    st = kith_verify(ix, NULL);
+    *whole = st == KITH_OK;
+    if (st != KITH_OK && st != KITH_CORRUPT) return "the verdict";
+    if (kith_add(ix, KITH_ROWS(o->x + N * D, MORE, KITH_F32), NULL, NULL, NULL) != KITH_OK)
+        return kith_last_error();
+    for (size_t i = 0; !wrong && i < 3; i++) wrong = wrong_answers(o, ix, N + i, 0);
+    st = kith_verify(ix, NULL);
+    if (st != KITH_OK && (*whole || st != KITH_CORRUPT)) return "the verdict after an addition";
+    if (kith_remove(ix, gone, 3, NULL) != KITH_OK) return kith_last_error();
+    if (!wrong) wrong = wrong_answers(o, ix, 12, 0);
+    if (!compact || wrong) return wrong;
+    if (kith_compact(ix, NULL) != KITH_OK || kith_verify(ix, NULL) != KITH_OK)
+        return kith_last_error();
+    return wrong_answers(o, ix, 13, 0);
+}
+
+static void mutate(original *o, size_t number, size_t *refused, size_t *whole)
+{
+    uint8_t *p = malloc(o->len); // its own block, so that a sanitizer sees every step outside
+    kith_host host = KITH_HOST_INIT;
+    const char *wrong;
+    kith_index *ix;
+    kith_status st;
+    bool is_whole = false;
+
+    assert_non_null(p);
+    host.threads = 1;
+    memcpy(p, o->bytes, o->len);
+    o->at = (uint64_t)number << 20;
+    for (size_t i = draw_below(&o->at, 4) + 1; i > 0; i--) change(o, p);
+    mend_sums(p, o->len);
+    st = kith_open_view(p, o->len, number % 2 ? KITH_OPEN_VERIFY : 0, &host, &ix);
+    if (st == KITH_OK) {
+        wrong = use(o, ix, number % 4 == 0, &is_whole);
+        if (wrong) fail_msg("%s, mutation %zu: wrong: %s", o->spec, number, wrong);
+        kith_free(ix);
+    } else if ((st != KITH_CORRUPT && st != KITH_VERSION) ||
+               !strstr(kith_last_error(), "section G"))
+        fail_msg("%s, mutation %zu: %s: %s", o->spec, number, kith_status_name(st),
+                 kith_last_error());
+    *refused += st != KITH_OK;
+    *whole += is_whole;
+    free(p);
+}
+
+void mutate_graphs(size_t wanted)
+{
+    original all[] = {{.spec = "Graph16", .metric = KITH_L2, .scale = 1},
+                      {.spec = "Graph16,I8", .metric = KITH_L2, .scale = 30},
+                      {.spec = "Graph16", .metric = KITH_L1, .scale = 1}};
+    size_t refused = 0, whole = 0;
+
+    for (size_t i = 0; i < 3; i++) make(&all[i]);
+    for (size_t i = 0; i < wanted; i++) mutate(&all[i % 16 == 5 ? 2 : i % 2], i, &refused, &whole);
+    print_message("%zu files: %zu refused at open, %zu verify\n", wanted, refused, whole);
+    for (size_t i = 0; i < 3; i++) {
+        free(all[i].x);
+        free(all[i].bytes);
+    }
+}

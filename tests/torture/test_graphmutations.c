@@ -1,0 +1,16 @@
+/* Graphs that are damaged behind right sums, a hundred of them: see graphimage.h. */
+#include "support/graphimage.h"
+#include "support/harness.h"
+
+static void a_hundred(void **state)
+{
+    (void)state;
+    mutate_graphs(100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred)};
+
+    return cmocka_run_group_tests_name("graphmutations", tests, NULL, NULL);
+}
