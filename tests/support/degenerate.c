@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NQ = 16, D_MOST = 16 };
+enum { NQ = 16, D_MOST = 16, WALKS = 40 }; /* WALKS: an effort at which few rows are walked to */
 
 /* Row i of n: x [d], zeros. */
 typedef void row(uint64_t *at, size_t i, size_t n, size_t d, float *x);
@@ -123,6 +123,7 @@ static const struct {
     {"zeros among them, cosine", zeros_among, KITH_COSINE, 12, 0},
     {"zeros among them, inner product", zeros_among, KITH_IP, 12, 0.05},
     {"sorted by cluster", sorted_by_cluster, KITH_L2, 12, 0.1},
+    {"heavy tails, inner product", heavy_tails, KITH_IP, 16, 0.05},
     {"heavy tails", heavy_tails, KITH_L2, 16, 0},
     {"tiny", tiny, KITH_L2, 8, 0},
     {"huge", huge, KITH_L2, 8, 0},
@@ -131,12 +132,14 @@ static const struct {
 /* Verified, recall, and the nearest of all first for rows as queries. */
 static void sound(two_indexes *t, const char *name, const char *step, const float *q, double floor)
 {
-    const kith_query one = KITH_QUERY_K(1);
+    kith_query ten = KITH_QUERY_K(10), one = KITH_QUERY_K(1);
     char what[96];
 
     (void)snprintf(what, sizeof what, "%s, %s", name, step);
     t->what = what;
-    two_sound(t, KITH_ROWS(q, NQ, KITH_F32), floor);
+    ten.effort = one.effort = WALKS;
+    if (kith_verify(t->graph, NULL) != KITH_OK) fail_msg("%s: %s", what, kith_last_error());
+    two_floor(t, KITH_ROWS(q, NQ, KITH_F32), &ten, floor);
     two_floor(t, KITH_ROWS(q, NQ, KITH_F32), &one, floor);
 }
 

@@ -7,7 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { D = 8, N = 1050, FEW = 90, MANY = 510, K = 5 };
+enum {
+    D = 8,
+    N = 1050,
+    FEW = 90,
+    MANY = 510,
+    K = 5,
+    WALKS = 40
+}; /* WALKS: an effort at which searches walk */
 
 static float *base; /* [N + MANY][D] */
 static uint8_t *image;
@@ -68,6 +75,7 @@ static kith_status do_search(kith_index *ix, const kith_watch *w)
 
     how.watch = w;
     how.rerank = 40;
+    how.effort = WALKS;
     return kith_search(ix, KITH_ROWS(base, 12, KITH_F32), &how, ids, NULL);
 }
 
@@ -81,6 +89,7 @@ static kith_status do_filtered(kith_index *ix, const kith_watch *w)
     must(kith_filter_range(10, 1040, NULL, &f));
     how.watch = w;
     how.filter = f;
+    how.effort = WALKS;
     st = kith_search(ix, KITH_ROWS(base, 2, KITH_F32), &how, ids, NULL);
     kith_filter_free(f);
     return st;
@@ -93,6 +102,7 @@ static kith_status do_range(kith_index *ix, const kith_watch *w)
     kith_status st;
 
     how.limit = 3;
+    how.effort = WALKS;
     how.watch = w;
     st = kith_range(ix, KITH_ROWS(base, 3, KITH_F32), &how, &hits);
     kith_hits_free(hits);
@@ -101,12 +111,15 @@ static kith_status do_range(kith_index *ix, const kith_watch *w)
 
 static kith_status do_cursor(kith_index *ix, const kith_watch *w)
 {
+    kith_query how = KITH_QUERY_INIT;
     kith_cursor *c;
     int64_t ids[200];
     size_t got;
-    kith_status st = kith_cursor_open(ix, KITH_ROWS(base, 1, KITH_F32), NULL, &c);
+    kith_status st;
 
     (void)w;
+    how.effort = WALKS;
+    st = kith_cursor_open(ix, KITH_ROWS(base, 1, KITH_F32), &how, &c);
     if (st != KITH_OK) return st;
     st = kith_cursor_next(c, 20, ids, NULL, &got);
     if (st == KITH_OK) st = kith_cursor_next(c, 200, ids, NULL, &got);

@@ -14,5 +14,7 @@ bool find_section(const uint8_t *p, size_t len, const char *type, size_t *at, si
  * right: each is refused, or answers as it should whatever its links say. The numbers of those
  * refused at open, and of those that verify, are printed. */
 void mutate_graphs(size_t wanted);
+/* Entries whose codes are those of others do not answer for them. */
+void lie_of_entries(void);
 
 #endif

@@ -5,7 +5,7 @@
 static void small(void **state)
 {
     (void)state;
-    prove_degenerate(1100, 0.95);
+    prove_degenerate(1100, 0.9);
 }
 
 int main(void)

@@ -5,7 +5,7 @@
 static void large(void **state)
 {
     (void)state;
-    prove_degenerate(FEWER(50000, 5000), 0.9);
+    prove_degenerate(FEWER(50000, 5000), 0.85);
 }
 
 int main(void)

@@ -8,9 +8,15 @@ static void a_hundred(void **state)
     mutate_graphs(100);
 }
 
+static void entries(void **state)
+{
+    (void)state;
+    lie_of_entries();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred), cmocka_unit_test(entries)};
 
     return cmocka_run_group_tests_name("graphmutations", tests, NULL, NULL);
 }

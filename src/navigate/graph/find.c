@@ -128,15 +128,19 @@ static bool admit(void *ctx, uint32_t pos, float key)
 
 /* ---- one query ------------------------------------------------------------------------------- */
 
-/* A node that was seen, and its twins, to the collector. */
+/* A node that was seen, and its twins, to the collector. In a damaged file chains lead to rows that
+ * are no twins: they get no key that is not theirs. */
 static kith_status offer(finder *f, uint32_t pos, float key)
 {
+    const uint8_t *code = ki_graph_code(f->g, pos);
     kith_status st = KITH_OK;
 
     for (uint32_t at = pos, next;; at = next) {
         const ki_scored known = {(double)key, 0.0f, at}, unknown = {-DBL_MAX, INFINITY, at};
+        const bool same =
+            at == pos || memcmp(ki_graph_code(f->g, at), code, f->g->lens->bytes) == 0;
 
-        KI_TRY(ki_top_offer(&f->top, f->exact ? known : unknown));
+        KI_TRY(ki_top_offer(&f->top, f->exact && same ? known : unknown));
         next = ki_graph_twin(f->g, at);
         if (next <= at || next >= f->v->n) break;
     }
@@ -173,6 +177,15 @@ static kith_status widen_edge(finder *f, size_t want, float *edge)
     return KITH_OK;
 }
 
+/* Whether a row is among the sorted hits twice: then the chains of a damaged file lead to it as
+ * well as its links, and there may be fewer rows than hits. */
+static bool repeated(const ki_top *t)
+{
+    for (size_t i = 1; i < t->n; i++)
+        if (t->item[i].pos == t->item[i - 1].pos) return true;
+    return false;
+}
+
 static kith_status answer(finder *f, size_t i, bool *enough, ki_receive *receive, void *ctx)
 {
     const ki_walk *w = &f->walk;
@@ -190,6 +203,7 @@ static kith_status answer(finder *f, size_t i, bool *enough, ki_receive *receive
         if (w->kept[j].key <= edge) KI_TRY(offer(f, w->kept[j].pos, w->kept[j].key));
     ki_top_finish(&f->top);
     *enough = all || f->top.n == f->ask->k || w->truncated || f->ask->limit < (double)INFINITY;
+    *enough = *enough && !repeated(&f->top);
     if (!*enough) goto out;
     found = ki_buffer_need(f->env, &f->found, f->top.n * sizeof *found);
     KI_NEED(found);

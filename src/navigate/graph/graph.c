@@ -330,13 +330,15 @@ static kith_status update(ki_change *c, ki_env *env, const double *params, uint3
     const ki_graph *g = ki_graph_of(v);
     kith_status st = KITH_OK;
     ki_graph *next = NULL;
+    bool outgrown = false;
 
     if (fits(g, v) && g->n == v->n) return KITH_OK;
     if (v->live < NODES_LEAST) {
         ki_change_attach(c, NULL);
         return KITH_OK;
     }
-    if (fits(g, v) && v->n - g->n < v->n / REBUILD_SHARE)
+    if (fits(g, v)) KI_TRY(ki_lens_outgrown(g->lens, v, g->n, &outgrown));
+    if (fits(g, v) && !outgrown && v->n - g->n < v->n / REBUILD_SHARE)
         KI_TRY(extend(env, v, g, threads, p, &next));
     else
         KI_TRY(ki_graph_build(env, v, params, threads, p, &next));

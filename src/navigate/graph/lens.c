@@ -13,7 +13,8 @@ enum {
     FEW_DIMENSIONS = 16 /* a code has as many components at least */
 };
 
-static const float SPAN = 4.0f;       /* standard deviations that a code reaches to either side */
+static const double SPAN = 4.0;       /* standard deviations that a code reaches to either side */
+static const double HEADROOM = 1.125; /* rows to come may be longer than all before by this much */
 static const double TOO_COARSE = 6.0; /* nearest distances in units of the code's own error */
 
 static size_t power_within(size_t n)
@@ -229,25 +230,33 @@ static ki_lens_kind first_kind(const ki_view *v)
     return KI_LENS_CODE;
 }
 
-/* The longest of all rows: one that is longer cannot be lifted. */
-static void find_longest(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n, float *room)
+/* The longest of all rows, and which it is: one that is longer cannot be lifted. */
+static uint32_t find_longest(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
+                             float *room)
 {
     double longest = 0.0;
+    uint32_t which = pos[0];
 
     for (size_t i = 0; i < n; i++) {
         double length;
 
         v->codec->decode(ki_view_code(v, pos[i]), v->row_bytes, 1, v->d, room);
         length = length_of(room, v->d);
-        if (length > longest) longest = length;
+        if (!(length > longest)) continue;
+        longest = length;
+        which = pos[i];
     }
+    longest *= HEADROOM;
     if (longest > 0.0) l->longest = (float)(longest < 3e38 ? longest : 3e38);
+    return which;
 }
 
-/* Mean and scale of turned rows x [m][bytes]. False when these are too large to be turned. */
+/* Mean and scale of turned rows x [m][bytes]. Components far out are cut off, but under inner
+ * product, where the longest rows are what is looked for. False when these are too large to be
+ * turned. */
 static bool fit(ki_lens *l, const float *x, size_t m)
 {
-    double spread = 0.0;
+    double spread = 0.0, widest = 0.0;
 
     for (size_t i = 0; i < l->bytes; i++) {
         double sum = 0.0;
@@ -257,10 +266,12 @@ static bool fit(ki_lens *l, const float *x, size_t m)
         for (size_t j = 0; j < m; j++) {
             const double t = (double)x[j * l->bytes + i] - (double)l->centre[i];
             spread += t * t;
+            if (fabs(t) > widest) widest = fabs(t);
         }
     }
     spread = sqrt(spread / (double)m / (double)l->bytes);
-    l->scale = spread > 1e-30 && spread < 1e30 ? (float)(127.0 / ((double)SPAN * spread)) : 1.0f;
+    if (l->metric == KITH_IP && widest > SPAN * spread) spread = widest / SPAN;
+    l->scale = spread > 1e-30 && spread < 1e30 ? (float)(127.0 / (SPAN * spread)) : 1.0f;
     return isfinite(spread);
 }
 
@@ -297,6 +308,7 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
     kith_status st = KITH_OK;
     uint8_t *codes = NULL;
     float *x, *room = NULL;
+    uint32_t longest = UINT32_MAX;
     bool fits;
 
     x = ki_array(l->env, m * l->bytes, sizeof *x);
@@ -305,11 +317,12 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
     KI_NEED(codes);
     room = ki_array(l->env, ki_lens_room(l), sizeof *room);
     KI_NEED(room);
-    if (l->metric == KITH_IP) find_longest(l, v, pos, n, room);
+    if (l->metric == KITH_IP) longest = find_longest(l, v, pos, n, room);
     for (size_t j = 0; j < m; j++) {
         const size_t i = n <= SAMPLE ? j : ki_random_below(l->seed, KI_RNG_SAMPLE, j, (uint32_t)n);
+        const uint32_t one = j == 0 && longest != UINT32_MAX && n > SAMPLE ? longest : pos[i];
 
-        v->codec->decode(ki_view_code(v, pos[i]), v->row_bytes, 1, v->d, room);
+        v->codec->decode(ki_view_code(v, one), v->row_bytes, 1, v->d, room);
         place(l, room, false);
         turn(l, room);
         memcpy(x + j * l->bytes, room, l->bytes * sizeof *x);
@@ -342,6 +355,26 @@ kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, si
     l = NULL;
 out:
     ki_lens_release(l);
+    return st;
+}
+
+kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first, bool *out)
+{
+    const size_t len = ki_lens_room(l);
+    kith_status st = KITH_OK;
+    float *room = NULL;
+
+    *out = false;
+    if (l->kind != KI_LENS_CODE || l->metric != KITH_IP) goto out;
+    room = ki_array(l->env, len, sizeof *room);
+    KI_NEED(room);
+    for (uint32_t pos = first; pos < v->n && !*out; pos++) {
+        if (!ki_view_live(v, pos)) continue;
+        v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
+        *out = length_of(room, v->d) > (double)l->longest && l->longest < 3e38f;
+    }
+out:
+    ki_release(l->env, room, len, sizeof *room);
     return st;
 }
 

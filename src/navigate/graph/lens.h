@@ -30,7 +30,7 @@ typedef struct ki_lens {
     size_t d;      /* components of a row */
     size_t bytes;  /* of a walk code, which are its components, too (OWN, CODE) */
     uint64_t seed; /* of the rotation */
-    float longest; /* M of IP */
+    float longest; /* M of IP: at least the length of each row that was there */
     float scale;   /* CODE: code = (turned - centre) * scale + 128 */
     float *centre; /* [bytes] */
     float *turn;   /* [KI_LENS_ROUNDS][bytes] signs, times the round's factor */
@@ -43,6 +43,8 @@ kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, si
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out);
 size_t ki_lens_put_bytes(const ki_lens *l);
 void ki_lens_put(const ki_lens *l, uint8_t *out);
+/* Whether one of the live rows from `first` on is longer than any that can be lifted. */
+kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first, bool *out);
 
 ki_lens *ki_lens_share(ki_lens *l); /* NULL is fine, here and below */
 void ki_lens_release(ki_lens *l);

@@ -365,16 +365,15 @@ static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
 
 /* ---- from the entries on --------------------------------------------------------------------- */
 
-static kith_status start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key)
+/* Its distance is taken anew: what a file says of an entry's code says only where to begin. */
+static void start_at(ki_walk *w, uint32_t pos, float key)
 {
     begin_bins(w, key);
     w->tail = mark(w->marks, w->trail, 0, pos);
-    w->head = w->asked = w->tail; // its distance is known
     ask_for_links(w, pos);
-    return take(w, ask, &pos, &key, 1);
 }
 
-static kith_status start(ki_walk *w, const ki_walk_ask *ask)
+static void start(ki_walk *w, const ki_walk_ask *ask)
 {
     const ki_graph *g = w->g;
     const void *rows[KI_WALK_BATCH];
@@ -384,7 +383,8 @@ static kith_status start(ki_walk *w, const ki_walk_ask *ask)
     if (ask->start != UINT32_MAX) {
         rows[0] = ki_graph_code(g, ask->start);
         ki_meter_take(&w->meter, rows, 1, key);
-        return start_at(w, ask, ask->start, key[0]);
+        start_at(w, ask->start, key[0]);
+        return;
     }
     for (size_t i = 0; i < g->entries; i += KI_WALK_BATCH) {
         const size_t n = g->entries - i < KI_WALK_BATCH ? g->entries - i : KI_WALK_BATCH;
@@ -398,7 +398,7 @@ static kith_status start(ki_walk *w, const ki_walk_ask *ask)
             }
     }
     w->visits += g->entries;
-    return least < INFINITY ? start_at(w, ask, g->entry[nearest], least) : KITH_OK;
+    if (least < INFINITY) start_at(w, g->entry[nearest], least);
 }
 
 static bool out_of_time(ki_walk *w, const ki_walk_ask *ask)
@@ -436,7 +436,7 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
     KI_TRY(need_marks(w, ask->n));
     KI_TRY(need_best(w, ask->k));
     KI_TRY(need_trail(w));
-    KI_TRY(start(w, ask));
+    start(w, ask);
     for (;;) {
         while (w->tail - w->head < LAG && expand(w, ask->n)) KI_TRY(need_trail(w));
         if (w->head == w->tail) break;
