@@ -42,7 +42,7 @@ const command cmd_compact = {
     "INDEX [-o OUT]",
     "an index without the space of removed rows",
     "Rewrites the rows without the removed ones and chooses their storage anew; ids, labels and "
-    "answers stay.",
+    "answers stay. The links of a graph are mended; kith build makes it anew.",
     "kith compact base.kith\n",
     options,
     1,

@@ -41,7 +41,8 @@ const command cmd_remove = {
     "INDEX I,J,…|--ids FILE|--by-label LABEL",
     "rows out of an index",
     "Removes rows and saves the index over its own file. Ids that are not stored are passed "
-    "over. The space of removed rows comes back with kith compact.",
+    "over. The space of removed rows comes back with kith compact; in a graph also by itself, once "
+    "a fifth of the rows is removed (sweep).",
     "kith remove base.kith 3,17\n"
     "kith remove base.kith --ids gone.txt\n",
     options,

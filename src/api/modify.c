@@ -1,13 +1,16 @@
 /* Calls that change an index: each is one ki_change, committed whole or undone. */
 #include "api/index.h"
 
-/* The navigator's structure follows the rows; then the change is published and *c is NULL. A change
- * that failed is still the caller's, to be aborted. */
+/* Where many rows are removed, those that are left move together; the navigator's structure follows
+ * the rows; then the change is published and *c is NULL. A change that failed is still the
+ * caller's, to be aborted. */
 static kith_status finish(kith_index *ix, ki_change **c, ki_progress *p)
 {
     const ki_navigator *nav = ix->plan.nav;
     kith_status st = KITH_OK;
 
+    if (nav->crowded && nav->crowded(ki_change_view(*c), ix->plan.params))
+        KI_TRY(ki_change_compact(*c, 0, p));
     if (nav->update) KI_TRY(nav->update(*c, &ix->env, ix->plan.params, 0, p));
     KI_TRY(ki_progress_end(p));
     ki_change_commit(*c);

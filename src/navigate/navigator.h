@@ -29,8 +29,11 @@ typedef struct ki_navigator {
                           const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx);
 
     /* The rest keeps a structure in step with the rows; all NULL where there is none. */
+    /* Whether so many rows of v are removed that a change compacts the rows before `update`. */
+    bool (*crowded)(const ki_view *v, const double *params);
     /* Give the change's snapshot (ki_change_view) the structure that fits its rows, starting from
-     * what it has: rows came, went, or were compacted. On failure the change is aborted. */
+     * what it has: rows came, went, or were compacted (ki_change_before). On failure the change
+     * is aborted. */
     kith_status (*update)(ki_change *c, ki_env *env, const double *params, uint32_t threads,
                           ki_progress *p);
     kith_status (*write)(const ki_view *v, ki_blob_writer *w, bool planning);

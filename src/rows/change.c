@@ -60,6 +60,7 @@ void ki_change_commit(ki_change *c)
 
     ki_assert(!c->failed);
     if (s && s->settle) s->settle(s);
+    ki_view_free(c->before);
     ki_slots_publish(c->rows->slots, c->next, c->slot);
     (void)pthread_mutex_unlock(&c->rows->writer);
 }
@@ -73,12 +74,18 @@ void ki_change_abort(ki_change *c)
     if (s && s->undo) s->undo(s);
     ki_change_unlink(c);
     ki_view_free(c->next);
+    ki_view_free(c->before);
     (void)pthread_mutex_unlock(&c->rows->writer);
 }
 
 const ki_view *ki_change_view(const ki_change *c)
 {
     return c->next;
+}
+
+const ki_view *ki_change_before(const ki_change *c)
+{
+    return c->before;
 }
 
 void ki_change_expect(ki_change *c, uint64_t n)

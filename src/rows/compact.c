@@ -164,7 +164,9 @@ kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p)
     fresh->next_id = old->next_id;
     fresh->own->adaptive = old->own->adaptive; // not while rows came in: the codec is chosen
     c->next = fresh;
-    fresh = old;
+    ki_view_free(c->before);
+    c->before = old; // navigators look where rows came from
+    fresh = NULL;
 out:
     ki_view_free(fresh);
     c->failed |= st != KITH_OK;

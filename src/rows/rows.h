@@ -32,10 +32,10 @@ const void *ki_column_chunk(const ki_column *col, size_t c);
 /* The scan code of one chunk (scancode.c): 8-bit codes of the chunk's first `n` rows around a
  * centre, value = centre + scale * (code - 128) (COSINE: of y/|y|), with a proven error a row. */
 typedef struct ki_scan_chunk {
-    const float *centre;    /* [d] */
+    const float *centre;       /* [d] */
     const uint8_t *high, *low; /* [n][ki_plane(d)] each: planes of the codes (kernel.h) */
-    const float *scale;     /* [n] */
-    const float *error;     /* [n] Euclidean length of what the code misses, rounded up */
+    const float *scale;        /* [n] */
+    const float *error;        /* [n] Euclidean length of what the code misses, rounded up */
     const float *half_norm; /* [n] half the squared length of scale * (code - 128), nearest float */
     uint32_t n;             /* rows of this chunk that have a code in this view: 0 = none */
     float error_max;        /* largest error of the n rows */
@@ -56,8 +56,8 @@ ki_structure *ki_structure_share(ki_structure *s); /* NULL is fine, here and bel
 void ki_structure_release(ki_structure *s);
 
 typedef struct ki_view {
-    uint32_t n;    /* positions, removed ones too */
-    uint32_t live; /* rows that are not removed */
+    uint32_t n;          /* positions, removed ones too */
+    uint32_t live;       /* rows that are not removed */
     uint64_t version;    /* counts changes */
     uint64_t generation; /* positions keep their meaning while this stays (compact changes it) */
     const ki_codec *codec;
@@ -65,7 +65,7 @@ typedef struct ki_view {
     kith_metric metric;
     double arg;
     const ki_column *codes;
-    const ki_column *ids;  /* int64_t; NULL: id = first_id + position */
+    const ki_column *ids;      /* int64_t; NULL: id = first_id + position */
     int64_t first_id, next_id; /* next_id: what a row without id gets */
     const ki_column *removed;  /* 64-bit words, KI_CHUNK/64 a chunk, set = removed; NULL: none */
     size_t scan_chunks;        /* all chunks of the view; 0 = no scan code */
@@ -123,12 +123,16 @@ kith_status ki_change_put(ki_change *c, ki_put how, kith_rows x, const int64_t *
 kith_status ki_change_remove(ki_change *c, int64_t id, bool *removed);
 kith_status ki_change_label(ki_change *c, int64_t id, const char *text);
 /* Replace everything by the live rows in order, storage chosen anew, scan code anew; where that
- * would give back nothing, all stays, positions too. */
+ * would give back nothing, all stays, positions too. No navigator's structure goes with the new
+ * rows until one is attached. */
 kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p);
 /* Append all live rows of another store's view, with ids and labels. */
 kith_status ki_change_merge(ki_change *c, const ki_view *from, uint32_t threads, ki_progress *p);
 /* The snapshot as commit would publish it; valid until the next call on c. For navigators. */
 const ki_view *ki_change_view(const ki_change *c);
+/* The snapshot whose live rows compact poured into this one, in order, with its structure; valid
+ * until commit or abort. NULL: this change did not compact. */
+const ki_view *ki_change_before(const ki_change *c);
 /* Give the snapshot a structure (the reference is taken over; NULL: none from now on). */
 void ki_change_attach(ki_change *c, ki_structure *s);
 /* The same for the rows of a file, before anybody looks at them. */

@@ -59,6 +59,7 @@ struct ki_change {
     ki_rows *rows;
     const ki_view *base; /* what was published last; stays until commit */
     ki_view *next;       /* what commit publishes */
+    ki_view *before;     /* owned: what compact poured from; NULL: nothing was compacted */
     uint32_t slot;       /* kept free for next */
     uint32_t inserted;   /* positions that may have gone into base's id table end here */
     uint32_t label_mark;

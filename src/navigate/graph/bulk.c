@@ -595,14 +595,6 @@ static kith_status run_pieces(build *b, ki_job *job)
 
 /* ---- twins and nodes ------------------------------------------------------------------------- */
 
-static void hang_on(const ki_graph *g, uint32_t node, uint32_t twin)
-{
-    const uint32_t last = ki_graph_last_twin(g, node);
-
-    ki_link_set(ki_graph_links(g, last) + g->degree - 1, twin | KI_TWIN);
-    ki_link_set(ki_graph_links(g, ki_graph_twin(g, node)), twin);
-}
-
 /* Rows whose walk code was there before become twins of the first; the others nodes. */
 static kith_status collapse(build *b)
 {
@@ -628,7 +620,7 @@ static kith_status collapse(build *b)
             table[at] = pos;
             b->pos[b->m++] = pos;
         } else {
-            hang_on(g, table[at], pos);
+            ki_graph_hang(g, table[at], pos);
             b->g->twins++;
         }
     }

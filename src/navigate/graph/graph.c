@@ -3,6 +3,7 @@
 #include "navigate/graph/graph.h"
 #include "navigate/graph/insert.h"
 #include "navigate/graph/repair.h"
+#include "navigate/graph/sweep.h"
 
 #include <string.h>
 
@@ -14,6 +15,7 @@ enum {
     NODES_LEAST = 1000, /* live rows; fewer have no graph */
     REBUILD_SHARE = 3,  /* so large a share of new rows is cheaper linked all at once */
     REACH_SHARE = 16,   /* so large a share of new nodes, and reach is looked at */
+    GONE_LEAST = 256,   /* so few removed rows are never swept out */
     CODE_PIECE = 1024   /* rows of a job */
 };
 
@@ -193,6 +195,20 @@ out:
     return st;
 }
 
+void ki_graph_inherit(ki_graph *g, const ki_graph *from)
+{
+    g->effort = from->effort;
+    g->slack = from->slack;
+}
+
+void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin)
+{
+    const uint32_t last = ki_graph_last_twin(g, node);
+
+    ki_link_set(ki_graph_links(g, last) + g->degree - 1, twin | KI_TWIN);
+    ki_link_set(ki_graph_links(g, ki_graph_twin(g, node)), twin);
+}
+
 /* ---- walk codes ------------------------------------------------------------------------------ */
 
 typedef struct coding {
@@ -277,9 +293,8 @@ static kith_status extended(ki_env *env, const ki_view *v, const ki_graph *from,
     KI_TRY(ki_graph_create(env, v, from->degree, from->lens, from, &g));
     g->nodes = from->nodes;
     g->twins = from->twins;
-    g->effort = from->effort;
-    g->slack = from->slack;
     g->since = from->since;
+    ki_graph_inherit(g, from);
     g->entry = ki_regrow(env, from->entry, from->entries, from->entries, sizeof *g->entry);
     KI_NEED(g->entry);
     g->entries = from->entries;
@@ -292,24 +307,36 @@ out:
     return st;
 }
 
-static kith_status extend(ki_env *env, const ki_view *v, const ki_graph *from, uint32_t asked,
-                          ki_progress *p, ki_graph **out)
+/* Link the live rows from `first` on; links of rows below `before` are logged first. */
+static kith_status link_more(ki_env *env, const ki_view *v, ki_graph *g, uint32_t first,
+                             uint32_t before, uint32_t asked, ki_progress *p)
 {
-    const size_t more = v->n - from->n, threads = ki_thread_count(env, asked, more);
+    const size_t more = v->n - first, threads = ki_thread_count(env, asked, more);
     kith_status st = KITH_OK;
     uint32_t *pos = NULL;
-    ki_graph *g = NULL;
     size_t n = 0;
 
     pos = ki_array(env, more, sizeof *pos);
     KI_NEED(pos);
-    for (uint32_t at = from->n; at < v->n; at++)
+    for (uint32_t at = first; at < v->n; at++)
         if (ki_view_live(v, at)) pos[n++] = at;
-    KI_TRY(extended(env, v, from, &g));
     if (p) ki_progress_init(p, p->watch, "link", n);
-    KI_TRY(ki_graph_encode(g, v, from->n, threads, NULL));
-    KI_TRY(ki_graph_insert(env, v, g, pos, n, from->n, threads, p));
+    KI_TRY(ki_graph_encode(g, v, first, threads, NULL));
+    KI_TRY(ki_graph_insert(env, v, g, pos, n, before, threads, p));
     g->since += (uint32_t)n;
+out:
+    ki_release(env, pos, more, sizeof *pos);
+    return st;
+}
+
+static kith_status extend(ki_env *env, const ki_view *v, const ki_graph *from, uint32_t threads,
+                          ki_progress *p, ki_graph **out)
+{
+    kith_status st = KITH_OK;
+    ki_graph *g = NULL;
+
+    KI_TRY(extended(env, v, from, &g));
+    KI_TRY(link_more(env, v, g, from->n, from->n, threads, p));
     if (g->since >= g->nodes / REACH_SHARE) {
         KI_TRY(ki_graph_repair(env, v, g, from->n, p));
         g->since = 0;
@@ -319,32 +346,77 @@ static kith_status extend(ki_env *env, const ki_view *v, const ki_graph *from, u
 out:
     if (g) undo(&g->structure);
     ki_graph_free(g);
-    ki_release(env, pos, more, sizeof *pos);
     return st;
+}
+
+/* The graph of rows that were compacted: that of the rows before, without those that were
+ * removed. */
+static kith_status follow(ki_env *env, const ki_view *v, const ki_view *was, uint64_t seed,
+                          uint32_t threads, ki_progress *p, ki_graph **out)
+{
+    kith_status st = KITH_OK;
+    ki_graph *g = NULL;
+    uint32_t kept;
+
+    KI_TRY(ki_graph_sweep(env, v, was, seed, threads, p, &g, &kept));
+    if (kept < v->n) KI_TRY(link_more(env, v, g, kept, 0, threads, p));
+    KI_TRY(ki_graph_repair(env, v, g, 0, p));
+    g->since = 0;
+    *out = g;
+    g = NULL;
+out:
+    ki_graph_free(g);
+    return st;
+}
+
+/* Whether it is better to link all rows of v anew than to bring g, of the rows of `was`, up to
+ * them: because it is cheaper, or because the lens cannot show the new ones. */
+static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_graph *g, bool *out)
+{
+    uint32_t kept = 0;
+
+    *out = true;
+    if (!fits(g, was) || v->codec != was->codec) return KITH_OK;
+    if (was == v)
+        kept = g->n;
+    else
+        for (uint32_t pos = 0; pos < g->n; pos++) kept += ki_view_live(was, pos);
+    if (v->n - kept >= v->n / REBUILD_SHARE || (was != v && kept < g->n / 2)) return KITH_OK;
+    return ki_lens_outgrown(g->lens, v, kept, out);
 }
 
 static kith_status update(ki_change *c, ki_env *env, const double *params, uint32_t threads,
                           ki_progress *p)
 {
-    const ki_view *v = ki_change_view(c);
-    const ki_graph *g = ki_graph_of(v);
+    const ki_view *v = ki_change_view(c), *compacted = ki_change_before(c);
+    const ki_view *was = compacted ? compacted : v;
+    const ki_graph *g = ki_graph_of(was);
     kith_status st = KITH_OK;
     ki_graph *next = NULL;
-    bool outgrown = false;
+    bool anew;
 
-    if (fits(g, v) && g->n == v->n) return KITH_OK;
+    if (was == v && fits(g, v) && g->n == v->n) return KITH_OK;
     if (v->live < NODES_LEAST) {
         ki_change_attach(c, NULL);
         return KITH_OK;
     }
-    if (fits(g, v)) KI_TRY(ki_lens_outgrown(g->lens, v, g->n, &outgrown));
-    if (fits(g, v) && !outgrown && v->n - g->n < v->n / REBUILD_SHARE)
+    KI_TRY(better_anew(v, was, g, &anew));
+    if (anew)
+        KI_TRY(ki_graph_build(env, v, params, threads, p, &next));
+    else if (was == v)
         KI_TRY(extend(env, v, g, threads, p, &next));
     else
-        KI_TRY(ki_graph_build(env, v, params, threads, p, &next));
+        KI_TRY(follow(env, v, was, (uint64_t)params[KI_GRAPH_SEED], threads, p, &next));
     ki_change_attach(c, &next->structure);
 out:
     return st;
+}
+
+static bool crowded(const ki_view *v, const double *params)
+{
+    const double share = params[KI_GRAPH_SWEEP], gone = (double)v->n - v->live;
+
+    return share > 0 && gone >= GONE_LEAST && gone >= share * v->n;
 }
 
 static void stats(const ki_view *v, kith_each *each, void *ctx)
@@ -375,6 +447,10 @@ static const ki_param params[KI_GRAPH_PARAMS] = {
          "0: by the effort"},
     [KI_GRAPH_SEED] = {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 0,
                        "of all that is drawn while building"},
+    [KI_GRAPH_SWEEP] =
+        {"sweep", "", KI_PARAM_FLOAT, 0, 1, 0.2,
+         "when so large a share of the rows is removed, the change that removed them gives their "
+         "space back and mends the links; 0: not before compact"},
 };
 
 extern const ki_navigator ki_navigator_graph;
@@ -387,6 +463,7 @@ const ki_navigator ki_navigator_graph = {
     .number = KI_GRAPH_DEGREE,
     .scan = -1,
     .search = ki_graph_search,
+    .crowded = crowded,
     .update = update,
     .write = ki_graph_write,
     .open = ki_graph_open,

@@ -27,7 +27,14 @@
 enum { KI_LINK_STEP = 16, KI_DEGREE_MOST = 128 };
 
 /* The parameters of Graph, in the order of their table. */
-enum { KI_GRAPH_DEGREE, KI_GRAPH_EFFORT, KI_GRAPH_SLACK, KI_GRAPH_SEED, KI_GRAPH_PARAMS };
+enum {
+    KI_GRAPH_DEGREE,
+    KI_GRAPH_EFFORT,
+    KI_GRAPH_SLACK,
+    KI_GRAPH_SEED,
+    KI_GRAPH_SWEEP,
+    KI_GRAPH_PARAMS
+};
 
 /* owns: everything but what views own; a reference on lens, columns. */
 typedef struct ki_graph {
@@ -107,6 +114,10 @@ kith_status ki_graph_create(ki_env *env, const ki_view *v, uint32_t degree, ki_l
 /* The same for a file that has the columns: none are made. */
 kith_status ki_graph_adopt(ki_env *env, const ki_view *v, ki_lens *lens, ki_graph **out);
 void ki_graph_free(ki_graph *g);
+/* What is set for searches, as `from` has it. */
+void ki_graph_inherit(ki_graph *g, const ki_graph *from);
+/* Hang a row without links behind the last of the twins of a node. */
+void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin);
 /* Keep the links that pos has, unless that was done in this change. NO_MEMORY. */
 kith_status ki_graph_log(ki_graph *g, uint32_t pos);
 /* The walk codes of rows from `first` on (CODE). */
