@@ -29,7 +29,7 @@ typedef struct command {
 } command;
 
 extern const command cmd_add, cmd_build, cmd_compact, cmd_convert, cmd_docs, cmd_eval, cmd_get,
-    cmd_gt, cmd_info, cmd_merge, cmd_remove, cmd_search, cmd_update, cmd_verify;
+    cmd_gt, cmd_info, cmd_merge, cmd_remove, cmd_repair, cmd_search, cmd_update, cmd_verify;
 /* NULL after the last. */
 const command *command_at(size_t i);
 /* The help of one verb, as `kith help VERB` shows it. */

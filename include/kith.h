@@ -147,6 +147,10 @@ typedef struct kith_watch {
     void *ctx;
 } kith_watch;
 
+/* What is told in figures, one call for each: name, text (a unit, or the value when it is words),
+ * number (NAN for words). */
+typedef void kith_each(void *ctx, const char *name, const char *text, double value);
+
 typedef enum kith_file_mode {
     KITH_FILE_READ = 1,  /* an existing file */
     KITH_FILE_CREATE = 2 /* a new file to write and read back; it is an error if it exists */
@@ -212,7 +216,9 @@ enum {
     KITH_OPEN_MAP = 0,    /* the file is mapped: opened at once, its pages are read when touched */
     KITH_OPEN_COPY = 1,   /* everything is read into memory */
     KITH_OPEN_VERIFY = 2, /* every checksum is compared first */
-    KITH_OPEN_READ_ONLY = 4 /* changing calls return READ_ONLY */
+    KITH_OPEN_READ_ONLY = 4, /* changing calls return READ_ONLY */
+    KITH_OPEN_REPAIR = 8 /* every checksum is compared, and what kith_repair can make anew from the
+                            rows may be damaged: it is left out */
 };
 /* The index in a file. Structure and metadata are checked always, rows with KITH_OPEN_VERIFY (or
  * kith_verify). A mapped index can be changed (what changes is copied) and saved, over its own file
@@ -233,8 +239,18 @@ KITH_API kith_status kith_save(const kith_index *ix, const char *path, const kit
 KITH_API kith_status kith_write(const kith_index *ix,
                                 int (*sink)(void *ctx, const void *bytes, size_t len), void *ctx);
 /* Compare every checksum of the file behind ix and check all invariants of what is in memory.
- * CORRUPT names the section and its blocks, or the row. */
+ * CORRUPT names the section and its blocks, or the row. What KITH_OPEN_REPAIR left out is damage
+ * until kith_repair; after it the index in memory is sound, and a save makes the file so. */
 KITH_API kith_status kith_verify(const kith_index *ix, const kith_watch *w);
+/* Mend what kith_verify finds wrong beside the rows: of a graph links, twins, entries, counts and
+ * rows out of reach; where that is not enough, or was left out by KITH_OPEN_REPAIR, it is made anew
+ * from the rows. Nothing is saved. The rows must be sound: CORRUPT says which of them, or which
+ * section, is not, and that is not mended. READ_ONLY.
+ *   each  what was wrong: "damage" and the first sentence about it; then, where it is not 0, how
+ *         much of what was mended ("links", "twins", "entries", "counts", "unreached") or made anew
+ *         ("rebuilt"). Not called when all is well; may be NULL.
+ * Cost: that of kith_verify, twice; a build where it is made anew. */
+KITH_API kith_status kith_repair(kith_index *ix, kith_each *each, void *ctx, const kith_watch *w);
 /* Cursors that are open keep what they need; everything else of ix is gone. */
 KITH_API void kith_free(kith_index *ix);
 
@@ -399,8 +415,6 @@ KITH_API kith_metric kith_metric_of(const kith_index *ix);
 KITH_API kith_dtype kith_dtype_of(const kith_index *ix); /* what its rows are stored as */
 /* Canonical spec with all parameters that are not defaults; lives as long as ix. */
 KITH_API const char *kith_spec(const kith_index *ix);
-/* One call for each: name, text (a unit, or the value when it is words), number (NAN for words). */
-typedef void kith_each(void *ctx, const char *name, const char *text, double value);
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */
 KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
 /* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators",

@@ -34,6 +34,8 @@ struct kith_index {
     size_t d;
     kith_metric metric;
     bool read_only;
+    char damage[KI_SENTENCE]; /* the first that an open for repair passed over; "": none */
+    atomic_bool repaired;     /* what it was about is made anew */
     ki_rows *rows;
     ki_container *container; /* NULL unless opened */
     char spec[KI_SPEC_TEXT];
@@ -58,6 +60,12 @@ kith_status ki_index_undamaged(const kith_index *ix, const kith_watch *w);
 /* What of ix is seen now; BAD_ARG when ix is NULL. leave gives it back; v may be NULL. */
 kith_status ki_index_look(const kith_index *ix, const ki_view **v);
 void ki_index_leave(const kith_index *ix, const ki_view *v);
+
+/* What of ix is written or checked: its rows as they are now and, where a structure goes with them
+ * that changes alter in place, nobody changing it until it is given back. ix is not NULL; v may
+ * be. */
+const ki_view *ki_index_look_whole(const kith_index *ix);
+void ki_index_leave_whole(const kith_index *ix, const ki_view *v);
 
 /* A context for one call: the caller's, an idle one, or a new one. give is for what take gave. */
 kith_status ki_context_take(const kith_index *ix, const kith_query *how, kith_context **out);

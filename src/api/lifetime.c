@@ -100,7 +100,7 @@ static void release_container(void *keep)
 }
 
 /* The spec in the file decides the navigator; the rows know dimension, metric and codec. */
-static kith_status open_sections(kith_index *ix)
+static kith_status open_sections(kith_index *ix, uint32_t flags)
 {
     kith_status st = KITH_OK;
     const ki_blob_reader *r = ki_container_reader(ix->container);
@@ -131,8 +131,14 @@ static kith_status open_sections(kith_index *ix)
     ki_plan_text(&ix->plan, ix->metric, ix->spec);
     if (ix->plan.nav->open) {
         const ki_opening from = {r, ix->container, share_container, release_container};
-        KI_TRY(ix->plan.nav->open(ix->rows, &ix->env, &from, ix->plan.params));
+        st = ix->plan.nav->open(ix->rows, &ix->env, &from, ix->plan.params);
+        if (st == KITH_CORRUPT && flags & KITH_OPEN_REPAIR) {
+            ki_sentence_get(ix->damage);
+            st = KITH_OK; // without it, then
+        }
     }
+    if (ki_container_damage(ix->container)[0])
+        memcpy(ix->damage, ki_container_damage(ix->container), sizeof ix->damage);
 out:
     if (v) ki_view_release(ix->rows, v);
     return st;
@@ -140,7 +146,8 @@ out:
 
 static kith_status check_flags(uint32_t flags)
 {
-    if (flags & ~(uint32_t)(KITH_OPEN_COPY | KITH_OPEN_VERIFY | KITH_OPEN_READ_ONLY))
+    if (flags &
+        ~(uint32_t)(KITH_OPEN_COPY | KITH_OPEN_VERIFY | KITH_OPEN_READ_ONLY | KITH_OPEN_REPAIR))
         return ki_fail(KITH_BAD_ARG, "open flags 0x%x: unknown bits", flags);
     return KITH_OK;
 }
@@ -149,17 +156,20 @@ kith_status kith_open(const char *path, uint32_t flags, const kith_host *host, k
 {
     kith_status st = KITH_OK;
     kith_index *ix = NULL;
+    char before[KI_SENTENCE]; // success leaves the sentence alone, damage passed over or not
 
+    ki_sentence_get(before);
     if (!path || !out) KI_FAIL(KITH_BAD_ARG, "path and out may not be NULL");
     KI_TRY(check_flags(flags));
     KI_TRY(ki_index_create(host, &ix));
     ix->read_only = (flags & KITH_OPEN_READ_ONLY) != 0;
     KI_TRY(ki_container_open(&ix->env, path, flags, &ix->container));
-    st = open_sections(ix);
+    st = open_sections(ix, flags);
     if (st != KITH_OK) {
         ki_fail_prefix(st, "%.150s", path);
         goto out;
     }
+    if (ix->damage[0]) ki_sentence_set(before);
     *out = ix;
     ix = NULL;
 out:
@@ -172,13 +182,16 @@ kith_status kith_open_view(const void *bytes, size_t len, uint32_t flags, const 
 {
     kith_status st = KITH_OK;
     kith_index *ix = NULL;
+    char before[KI_SENTENCE];
 
+    ki_sentence_get(before);
     if (!bytes || !out) KI_FAIL(KITH_BAD_ARG, "bytes and out may not be NULL");
     KI_TRY(check_flags(flags));
     KI_TRY(ki_index_create(host, &ix));
     ix->read_only = (flags & KITH_OPEN_READ_ONLY) != 0;
     KI_TRY(ki_container_view(&ix->env, bytes, len, flags, &ix->container));
-    KI_TRY(open_sections(ix));
+    KI_TRY(open_sections(ix, flags));
+    if (ix->damage[0]) ki_sentence_set(before);
     *out = ix;
     ix = NULL;
 out:
@@ -208,15 +221,13 @@ out:
     return st;
 }
 
-/* What of ix is written or checked: its rows as they are now and, where a structure goes with them
- * that changes alter in place, nobody changing it until leave_whole. */
-static const ki_view *look_whole(const kith_index *ix)
+const ki_view *ki_index_look_whole(const kith_index *ix)
 {
     if (ix->plan.nav->write) ki_rows_hold(ix->rows);
     return ki_view_acquire(ix->rows);
 }
 
-static void leave_whole(const kith_index *ix, const ki_view *v)
+void ki_index_leave_whole(const kith_index *ix, const ki_view *v)
 {
     if (!v) return;
     ki_view_release(ix->rows, v);
@@ -240,12 +251,12 @@ kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *
 
     if (!ix || !path) KI_FAIL(KITH_BAD_ARG, "index and path may not be NULL");
     KI_TRY(ki_index_undamaged(ix, w));
-    s.view = look_whole(ix);
+    s.view = ki_index_look_whole(ix);
     ki_progress_init(&p, w, "save", 0);
     /* The env is shared with const callers: its members are lent functions and an atomic count. */
     KI_TRY(ki_container_save(ki_unconst(&ix->env), path, fill, &s, &p));
 out:
-    leave_whole(ix, s.view);
+    ki_index_leave_whole(ix, s.view);
     return st;
 }
 
@@ -258,11 +269,11 @@ kith_status kith_write(const kith_index *ix, int (*sink)(void *ctx, const void *
 
     if (!ix || !sink) KI_FAIL(KITH_BAD_ARG, "index and sink may not be NULL");
     KI_TRY(ki_index_undamaged(ix, NULL));
-    s.view = look_whole(ix);
+    s.view = ki_index_look_whole(ix);
     ki_progress_init(&p, NULL, "write", 0);
     KI_TRY(ki_container_write(ki_unconst(&ix->env), sink, ctx, fill, &s, &p));
 out:
-    leave_whole(ix, s.view);
+    ki_index_leave_whole(ix, s.view);
     return st;
 }
 
@@ -274,12 +285,13 @@ kith_status kith_verify(const kith_index *ix, const kith_watch *w)
 
     if (!ix) KI_FAIL(KITH_BAD_ARG, "the index may not be NULL");
     KI_TRY(ki_index_undamaged(ix, w));
-    v = look_whole(ix);
+    v = ki_index_look_whole(ix);
     ki_progress_init(&p, w, "check", v->n);
     KI_TRY(ki_view_check(v, ki_unconst(&ix->env), &p));
     if (ix->plan.nav->check) KI_TRY(ix->plan.nav->check(v, ki_unconst(&ix->env), &p));
+    if (ix->damage[0] && !atomic_load(&ix->repaired)) KI_FAIL(KITH_CORRUPT, "%s", ix->damage);
 out:
-    leave_whole(ix, v);
+    ki_index_leave_whole(ix, v);
     return st;
 }
 

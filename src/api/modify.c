@@ -1,6 +1,9 @@
 /* Calls that change an index: each is one ki_change, committed whole or undone. */
 #include "api/index.h"
 
+#include <math.h>
+#include <string.h>
+
 /* Where many rows are removed, those that are left move together; the navigator's structure follows
  * the rows; then the change is published and *c is NULL. A change that failed is still the
  * caller's, to be aborted. */
@@ -129,6 +132,43 @@ kith_status kith_compact(kith_index *ix, const kith_watch *w)
     KI_TRY(ki_change_begin(ix->rows, &c));
     KI_TRY(ki_change_compact(c, 0, &p));
     KI_TRY(finish(ix, &c, &p));
+out:
+    ki_change_abort(c);
+    return st;
+}
+
+static void tell(const ki_findings *found, kith_each *each, void *ctx)
+{
+    if (!each) return;
+    if (found->damage[0]) each(ctx, "damage", found->damage, (double)NAN);
+    for (size_t i = 0; i < found->n; i++)
+        each(ctx, found->mended[i].name, found->mended[i].unit, found->mended[i].count);
+}
+
+kith_status kith_repair(kith_index *ix, kith_each *each, void *ctx, const kith_watch *w)
+{
+    char before[KI_SENTENCE]; // success leaves the sentence alone, whatever was found
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    ki_findings found = {.n = 0};
+    const ki_navigator *nav;
+    ki_progress p;
+
+    ki_sentence_get(before);
+    KI_TRY(ki_index_writable(ix));
+    nav = ix->plan.nav;
+    KI_TRY(ki_index_undamaged(ix, w));
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    ki_progress_init(&p, w, "check", ki_change_view(c)->n);
+    KI_TRY(ki_view_check(ki_change_view(c), &ix->env, &p));
+    if (!atomic_load(&ix->repaired)) memcpy(found.damage, ix->damage, sizeof found.damage);
+    if (nav->repair) KI_TRY(nav->repair(c, &ix->env, ix->plan.params, 0, &found, &p));
+    KI_TRY(ki_progress_end(&p));
+    atomic_store(&ix->repaired, true);
+    ki_change_commit(c);
+    c = NULL;
+    ki_sentence_set(before);
+    tell(&found, each, ctx);
 out:
     ki_change_abort(c);
     return st;

@@ -28,6 +28,8 @@ struct ki_container {
     uint8_t *copy;
     bool mapped;
     char name[NAME + 4];
+    bool torn;                /* opened for repair, and bytes between sections were not 0 */
+    char damage[KI_SENTENCE]; /* the first that was passed over */
     uint64_t sums_at, table_at;
     size_t count;
     ki_section *section; /* [count], ascending by `at` */
@@ -170,7 +172,8 @@ out:
  * they are in the cache. */
 typedef struct check {
     const ki_container *c;
-    bool rows; /* compare the row blocks too */
+    bool rows;      /* compare the row blocks too */
+    bool pass_over; /* remember what is damaged and go on */
     ki_progress *progress;
     uint8_t *into; /* NULL: the bytes are there; else c->bytes, to be filled from file first */
     void *file;
@@ -249,25 +252,33 @@ static kith_status check_block(const ki_container *c, const ki_section *s, uint6
     return KITH_OK;
 }
 
-static kith_status check_piece(void *arg, size_t i)
+/* PIECE blocks from `first` on. */
+static kith_status check_blocks(const check *k, const ki_section *s, uint64_t first)
 {
-    const check *k = arg;
-    const ki_section *s = k->c->section;
-    const uint64_t most = (uint64_t)PIECE * KI_FILE_BLOCK;
-    uint64_t first, from, to;
+    const uint64_t most = (uint64_t)PIECE * KI_FILE_BLOCK, from = first * KI_FILE_BLOCK;
+    const uint64_t to = s->len - from < most ? s->len : from + most;
     kith_status st = KITH_OK;
 
-    for (; i >= pieces_of(k, s); s++) i -= pieces_of(k, s);
-    if (i == 0) return check_metadata(k, s);
-    first = (uint64_t)(i - 1) * PIECE;
-    from = first * KI_FILE_BLOCK;
-    to = s->len - from < most ? s->len : from + most;
     KI_TRY(fetch(k, s->at + from, to - from));
     for (uint64_t b = first; k->rows && b * KI_FILE_BLOCK < to; b++)
         KI_TRY(check_block(k->c, s, b));
     st = ki_progress_add(k->progress, to - from);
 out:
     return st;
+}
+
+static kith_status check_piece(void *arg, size_t i)
+{
+    const check *k = arg;
+    ki_section *s = k->c->section;
+    kith_status st;
+
+    for (; i >= pieces_of(k, s); s++) i -= pieces_of(k, s);
+    if (!k->into && atomic_load_explicit(&s->damaged, memory_order_relaxed)) return KITH_OK;
+    st = i == 0 ? check_metadata(k, s) : check_blocks(k, s, (uint64_t)(i - 1) * PIECE);
+    if (st != KITH_CORRUPT || !k->pass_over) return st;
+    atomic_store_explicit(&s->damaged, true, memory_order_relaxed); // read when all are done
+    return KITH_OK;
 }
 
 static kith_status check_sums(check *k, uint32_t threads)
@@ -302,7 +313,7 @@ kith_status ki_container_verify(const ki_container *c, uint32_t threads, ki_prog
     again.section = ki_array(c->env, c->count, sizeof *again.section);
     KI_NEED(again.section);
     KI_TRY(check_table(&again));
-    KI_TRY(check_gaps(&k));
+    if (!c->torn) KI_TRY(check_gaps(&k));
     KI_TRY(check_sums(&k, threads));
 out:
     ki_release(c->env, again.section, c->count, sizeof *again.section);
@@ -311,14 +322,31 @@ out:
 
 /* ---- open and release --------------------------------------------------------------------- */
 
+/* What is wrong with a section that was passed over: looked for once more, for the sentence. */
+static kith_status say_damage(const ki_container *c, const ki_section *s)
+{
+    const check k = {.c = c};
+    kith_status st = check_metadata(&k, s);
+    char name[5];
+
+    for (uint64_t b = 0; st == KITH_OK && b < ki_section_blocks(s); b++) st = check_block(c, s, b);
+    if (st == KITH_OK) // a mapped file may change at any time
+        st = ki_fail(KITH_CORRUPT, "section %s was damaged", ki_blob_name(s->type, name));
+    return st;
+}
+
 static kith_status find(const ki_blob_reader *r, uint32_t type, uint32_t part, ki_span *out)
 {
     const ki_container *c = (const ki_container *)(const void *)r;
 
     *out = (ki_span){NULL, 0};
-    for (size_t i = 0; i < c->count; i++)
-        if (c->section[i].type == type && c->section[i].part == part)
-            *out = (ki_span){c->bytes + c->section[i].at, (size_t)c->section[i].len};
+    for (size_t i = 0; i < c->count; i++) {
+        const ki_section *s = &c->section[i];
+
+        if (s->type != type || s->part != part) continue;
+        if (s->damaged) return say_damage(c, s);
+        *out = (ki_span){c->bytes + s->at, (size_t)s->len};
+    }
     return KITH_OK;
 }
 
@@ -352,15 +380,30 @@ out:
 static kith_status check_all(ki_container *c, uint32_t flags, uint8_t *into, void *file,
                              const char *path)
 {
-    check k = {
-        .c = c, .rows = (flags & KITH_OPEN_VERIFY) != 0, .into = into, .file = file, .path = path};
+    check k = {.c = c,
+               .rows = (flags & (KITH_OPEN_VERIFY | KITH_OPEN_REPAIR)) != 0,
+               .pass_over = (flags & KITH_OPEN_REPAIR) != 0,
+               .into = into,
+               .file = file,
+               .path = path};
     kith_status st = KITH_OK;
 
     KI_TRY(fetch(&k, 0, KI_FILE_HEAD));
     KI_TRY(fetch(&k, c->sums_at, c->len - c->sums_at));
     KI_TRY(check_table(c));
-    KI_TRY(check_gaps(&k));
+    st = check_gaps(&k);
+    if (st == KITH_CORRUPT && k.pass_over) {
+        c->torn = true;
+        ki_sentence_get(c->damage);
+        st = KITH_OK;
+    }
+    KI_TRY(st);
     KI_TRY(check_sums(&k, 0));
+    for (size_t i = 0; k.pass_over && i < c->count && !c->damage[0]; i++) {
+        if (!c->section[i].damaged) continue;
+        (void)say_damage(c, &c->section[i]);
+        ki_sentence_get(c->damage);
+    }
 out:
     return named(c, st);
 }
@@ -450,6 +493,11 @@ void ki_container_release(ki_container *c)
 const ki_blob_reader *ki_container_reader(const ki_container *c)
 {
     return &c->reader;
+}
+
+const char *ki_container_damage(const ki_container *c)
+{
+    return c->damage;
 }
 
 uint64_t ki_container_bytes(const ki_container *c)

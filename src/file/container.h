@@ -11,16 +11,20 @@
 typedef struct ki_container ki_container;
 
 /* flags: KITH_OPEN_*. Head, table and metadata sections are checked always; row sections too with
- * VERIFY. env is borrowed until the last release. */
+ * VERIFY and REPAIR. With REPAIR a damaged section is no failure but for who asks for it, and bytes
+ * between sections, for which nobody asks, are none. env is borrowed until the last release. */
 kith_status ki_container_open(ki_env *env, const char *path, uint32_t flags, ki_container **out);
 kith_status ki_container_view(ki_env *env, const void *bytes, size_t len, uint32_t flags,
                               ki_container **out);
 void ki_container_share(ki_container *c);
 void ki_container_release(ki_container *c); /* NULL is fine */
 const ki_blob_reader *ki_container_reader(const ki_container *c);
-/* Compare every checksum; CORRUPT names the section and the byte. threads: 0 = the host's. */
+/* Compare every checksum; CORRUPT names the section and the byte. Of a file that was opened for
+ * repair, what was damaged then and so was given to nobody is left out. threads: 0 = the host's. */
 kith_status ki_container_verify(const ki_container *c, uint32_t threads, ki_progress *p);
 uint64_t ki_container_bytes(const ki_container *c);
+/* The sentence about the first damage that an open for repair passed over; "": none. */
+const char *ki_container_damage(const ki_container *c);
 /* The i-th section: false after the last. For `kith info` and the tests. */
 bool ki_container_section(const ki_container *c, size_t i, uint32_t *type, uint32_t *part,
                           ki_span *bytes, bool *rows);

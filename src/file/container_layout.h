@@ -7,6 +7,8 @@
 #ifndef KI_CONTAINER_LAYOUT_H
 #define KI_CONTAINER_LAYOUT_H
 
+#include <stdatomic.h>
+
 #include "base/env.h"
 
 #define KI_FILE_MAGIC "kith\r\n\x1a\n"    /* a text-mode transfer spoils it */
@@ -30,6 +32,7 @@ typedef struct ki_section {
     uint64_t sums_at; /* rows: one XXH3 a block of the section, 8 bytes each */
     uint64_t sum;     /* XXH3 of the section; rows: of its sums */
     bool rows;
+    atomic_bool damaged; /* in a file opened for repair: nobody gets its bytes */
 } ki_section;
 
 /* One past the last address a file may have: sums of lengths below it cannot overflow. */

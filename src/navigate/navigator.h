@@ -16,6 +16,18 @@ typedef struct ki_opening {
     void (*release)(void *keep);
 } ki_opening;
 
+enum { KI_FINDINGS = 8 };
+
+/* What a repair found and mended: the first sentence about it ("": none), and how much of what. */
+typedef struct ki_findings {
+    char damage[KI_SENTENCE];
+    struct {
+        const char *name, *unit;
+        uint32_t count;
+    } mended[KI_FINDINGS];
+    size_t n;
+} ki_findings;
+
 typedef struct ki_navigator {
     const char *name;    /* in specs: "Flat" */
     const char *aliases; /* comma-separated */
@@ -42,6 +54,10 @@ typedef struct ki_navigator {
     /* All invariants. CORRUPT with the row. */
     kith_status (*check)(const ki_view *v, ki_env *env, ki_progress *p);
     void (*stats)(const ki_view *v, kith_each *each, void *ctx);
+    /* kith_repair: let the change's snapshot have a structure that passes `check`, mended or made
+     * anew from the rows, which are sound. */
+    kith_status (*repair)(ki_change *c, ki_env *env, const double *params, uint32_t threads,
+                          ki_findings *out, ki_progress *p);
 } ki_navigator;
 
 const ki_navigator *ki_navigator_at(size_t i); /* NULL after the last */

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The command line itself: help, exit codes, suggestions, what is made from the tables.
 . "$(dirname "$0")/common.sh"
+verbs="build search eval gt add update remove get merge compact info verify repair convert docs"
 
 printf 'x,y\n1,2\n3,4\n5,6\n' >base.csv
 ok build base.csv -o base.kith -q
@@ -9,7 +10,7 @@ run
 [ "$code" = 2 ] && grep -q 'usage: kith' err || bad "kith alone: exit $code: $(cat err)"
 ok --help
 cp out help
-for verb in build search eval gt add update remove get merge compact info verify convert docs; do
+for verb in $verbs; do
     grep -q "^  $verb " help || bad "kith --help does not name $verb"
     ok help $verb
     cp out verb
@@ -113,7 +114,7 @@ fi
 
 # The pages from the tables: complete, and the ones in docs/ are these.
 ok docs man
-for verb in build search eval gt add update remove get merge compact info verify convert docs; do
+for verb in $verbs; do
     grep -q "^.SS kith $verb" out || bad "the man page has no $verb"
 done
 [ -n "${KITH_SOURCE-}" ] && [ -f "$KITH_SOURCE/docs/kith.1" ] &&

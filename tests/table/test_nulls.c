@@ -55,6 +55,7 @@ static void indexes(void **state)
     bad(kith_write(NULL, sink, NULL));
     bad(kith_write(ix, NULL, NULL));
     bad(kith_verify(NULL, NULL));
+    bad(kith_repair(NULL, never, NULL, NULL));
     bad(kith_set_param(NULL, "scan", "off"));
     bad(kith_set_param(ix, NULL, "off"));
     bad(kith_set_param(ix, "scan", NULL));

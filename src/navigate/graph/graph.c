@@ -419,6 +419,54 @@ static bool crowded(const ki_view *v, const double *params)
     return share > 0 && gone >= GONE_LEAST && gone >= share * v->n;
 }
 
+/* The graph of the change's snapshot mended in a copy that shares its links; *mended: the snapshot
+ * has it. What was mended in vain is taken back. */
+static kith_status mend(ki_change *c, ki_env *env, const double *params, ki_findings *out,
+                        ki_progress *p, bool *mended)
+{
+    const ki_view *v = ki_change_view(c);
+    kith_status st = KITH_OK;
+    ki_graph *g = NULL;
+
+    KI_TRY(extended(env, v, ki_graph_of(v), &g));
+    KI_TRY(ki_graph_mend(env, v, g, (uint64_t)params[KI_GRAPH_SEED], out, p, mended));
+    if (!*mended) goto out;
+    ki_change_attach(c, &g->structure);
+    g = NULL;
+out:
+    if (g) undo(&g->structure);
+    ki_graph_free(g);
+    return st;
+}
+
+static kith_status repair(ki_change *c, ki_env *env, const double *params, uint32_t threads,
+                          ki_findings *out, ki_progress *p)
+{
+    const ki_view *v = ki_change_view(c);
+    const ki_graph *g = ki_graph_of(v);
+    kith_status st = ki_graph_check(v, env, p);
+    ki_graph *anew = NULL;
+    bool mended = false;
+
+    if (st == KITH_OK && (g || v->live < NODES_LEAST)) goto out;
+    if (st == KITH_CORRUPT) {
+        if (!out->damage[0]) ki_sentence_get(out->damage);
+        st = KITH_OK;
+    }
+    KI_TRY(st);
+    if (fits(g, v) && g->n == v->n) KI_TRY(mend(c, env, params, out, p, &mended));
+    if (mended) goto out;
+    if (v->live >= NODES_LEAST) {
+        KI_TRY(ki_graph_build(env, v, params, threads, p, &anew));
+        out->mended[out->n].name = "rebuilt";
+        out->mended[out->n].unit = "rows linked anew";
+        out->mended[out->n++].count = v->live;
+    }
+    ki_change_attach(c, anew ? &anew->structure : NULL);
+out:
+    return st;
+}
+
 static void stats(const ki_view *v, kith_each *each, void *ctx)
 {
     const ki_graph *g = ki_graph_of(v);
@@ -469,4 +517,5 @@ const ki_navigator ki_navigator_graph = {
     .open = ki_graph_open,
     .check = ki_graph_check,
     .stats = stats,
+    .repair = repair,
 };

@@ -12,6 +12,7 @@
  *      links, but for the first of a chain, whose first link is the last of the chain.
  *   3. Every live row is reachable: as a node from entry[0] by links, or by the chain of one.
  *   4. Entries are nodes, and entry_code holds their walk codes.
+ *   5. `twins` rows hang on others; `nodes` are at least those that links reach, at most the rest.
  *
  * Links are changed in place while readers walk. Each is one atomic word: a reader sees the old
  * neighbour or the new one, and passes over positions at or beyond the n of its own view. */
@@ -138,5 +139,11 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
 kith_status ki_graph_write(const ki_view *v, ki_blob_writer *w, bool planning);
 kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from, const double *params);
 kith_status ki_graph_check(const ki_view *v, ki_env *env, ki_progress *p);
+/* The same of a graph that v does not carry yet. */
+kith_status ki_graph_check_of(const ki_view *v, const ki_graph *g, ki_env *env, ki_progress *p);
+/* mend.c: mend in place what the check of v's rows finds wrong in g; what links were is logged.
+ * *sound: it passes the check now, and out tells what was mended; else it is to be made anew. */
+kith_status ki_graph_mend(ki_env *env, const ki_view *v, ki_graph *g, uint64_t seed,
+                          ki_findings *out, ki_progress *p, bool *sound);
 
 #endif
