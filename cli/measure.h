@@ -3,6 +3,8 @@
 #ifndef CLI_MEASURE_H
 #define CLI_MEASURE_H
 
+#include <stdio.h>
+
 #include "input.h"
 
 /* One line of an evaluation. NAN: not measured. */
@@ -50,5 +52,13 @@ void sort_numbers(double *x, size_t n);
 
 /* Recall (or success, where there is no recall) against queries per second, as an SVG. */
 kith_status plot_save(const char *path, const char *title, const measured *m, size_t n);
+
+/* One line of a picture in text. */
+typedef struct bar {
+    char name[24];
+    double value; /* at least 0 */
+} bar;
+/* Bars one below another, as long as their share of the largest, with the numbers before them. */
+void plot_bars(FILE *to, const char *title, const bar *b, size_t n);
 
 #endif

@@ -1,4 +1,5 @@
-/* The recall–speed picture of an evaluation: one curve, logarithmic in queries per second. */
+/* Pictures: recall against speed as one curve, logarithmic in queries per second, and bars of text
+ * for a terminal. */
 #define _POSIX_C_SOURCE 200809L /* getpid */
 #include <errno.h>
 #include <float.h>
@@ -10,6 +11,7 @@
 
 #include "measure.h"
 
+enum { NAME = 14, BAR = 40 }; /* characters of a bar's name, of the longest bar */
 enum { WIDTH = 720, HEIGHT = 480, LEFT = 80, RIGHT = 20, TOP = 50, BOTTOM = 60 };
 
 typedef struct frame {
@@ -140,4 +142,19 @@ kith_status plot_save(const char *path, const char *title, const measured *m, si
 out:
     free(part);
     return st;
+}
+
+void plot_bars(FILE *to, const char *title, const bar *b, size_t n)
+{
+    double most = 0;
+
+    fprintf(to, "%s\n", title);
+    for (size_t i = 0; i < n; i++) most = fmax(most, b[i].value);
+    for (size_t i = 0; i < n; i++) {
+        const int len = most > 0 ? (int)ceil(BAR * b[i].value / most) : 0; // one # at least
+        const int wide = NAME + 2 * (strstr(b[i].name, "…") != NULL);      // bytes
+
+        fprintf(to, "%*s %12.10g%s%.*s\n", wide, b[i].name, b[i].value, len > 0 ? "  " : "", len,
+                "########################################");
+    }
 }

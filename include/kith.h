@@ -417,6 +417,18 @@ KITH_API kith_dtype kith_dtype_of(const kith_index *ix); /* what its rows are st
 KITH_API const char *kith_spec(const kith_index *ix);
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */
 KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
+/* What is beside the rows, looked at as a whole; part says what of it:
+ *   "graph"        nodes, twins, degrees, the share that is reached, and mean length of paths and
+ *                  clustering of a sample beside those of a random graph: what `kith info --graph`
+ *                  shows
+ *   "out_degrees"  for each number of links away from a node ("48") how many nodes have it
+ *   "in_degrees"   the same of links to a node
+ * Numbers of a sample are the same at every call. Where there is no graph (too few rows), "graph"
+ * says so in words and the others say nothing. UNSUPPORTED: an index that has none by its spec;
+ * NOT_FOUND names the parts. Cost: some passes over all links, on one thread; holds changes back
+ * as save does, so each may not change, save or verify ix. */
+KITH_API kith_status kith_inspect(const kith_index *ix, const char *part, kith_each *each,
+                                  void *ctx, const kith_watch *w);
 /* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators",
  * "codecs", "formats", "isas" (value: 1 when this CPU runs it), "kernels" (for the sentence the isa
  * that fills the slot). NOT_FOUND for another name. */

@@ -160,6 +160,23 @@ void kith_stats(const kith_index *ix, kith_each *each, void *ctx)
     ki_view_release(ix->rows, v);
 }
 
+kith_status kith_inspect(const kith_index *ix, const char *part, kith_each *each, void *ctx,
+                         const kith_watch *w)
+{
+    kith_status st = KITH_OK;
+    const ki_view *v = NULL;
+    ki_progress p;
+
+    if (!ix || !part || !each) KI_FAIL(KITH_BAD_ARG, "index, part and each may not be NULL");
+    if (!ix->plan.nav->inspect) KI_FAIL(KITH_UNSUPPORTED, "%s has no graph", ix->plan.nav->name);
+    v = ki_index_look_whole(ix);
+    ki_progress_init(&p, w, "inspect", 0);
+    KI_TRY(ix->plan.nav->inspect(v, ki_unconst(&ix->env), part, each, ctx, &p));
+out:
+    ki_index_leave_whole(ix, v);
+    return st;
+}
+
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 typedef struct dtype_row {

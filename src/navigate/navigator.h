@@ -58,6 +58,9 @@ typedef struct ki_navigator {
      * anew from the rows, which are sound. */
     kith_status (*repair)(ki_change *c, ki_env *env, const double *params, uint32_t threads,
                           ki_findings *out, ki_progress *p);
+    /* kith_inspect. Nobody changes the structure meanwhile. NOT_FOUND: no such part. */
+    kith_status (*inspect)(const ki_view *v, ki_env *env, const char *part, kith_each *each,
+                           void *ctx, ki_progress *p);
 } ki_navigator;
 
 const ki_navigator *ki_navigator_at(size_t i); /* NULL after the last */

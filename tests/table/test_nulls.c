@@ -66,6 +66,9 @@ static void indexes(void **state)
     assert_int_equal(kith_metric_of(NULL), 0);
     assert_int_equal(kith_dtype_of(NULL), 0);
     assert_string_equal(kith_spec(NULL), "");
+    bad(kith_inspect(NULL, "graph", never, NULL, NULL));
+    bad(kith_inspect(ix, NULL, never, NULL, NULL));
+    bad(kith_inspect(ix, "graph", NULL, NULL, NULL));
     kith_stats(NULL, never, NULL);
     kith_stats(ix, NULL, NULL);
 }

@@ -518,4 +518,5 @@ const ki_navigator ki_navigator_graph = {
     .check = ki_graph_check,
     .stats = stats,
     .repair = repair,
+    .inspect = ki_graph_inspect,
 };

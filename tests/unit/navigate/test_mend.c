@@ -1,6 +1,6 @@
 /* Graphs of which something is wrong: kith_verify says what and where, kith_repair mends it, and
  * recall is back. Wrong with right checksums, so that only the check of the graph can see it; and
- * with wrong ones, which only an open for repair passes over. */
+ * with wrong ones, which only an open for repair passes over. And what kith_inspect tells. */
 #include "support/failing.h"
 #include "support/twoindexes.h"
 
@@ -555,6 +555,117 @@ static void failures(void **state)
     free(hurt.p);
 }
 
+/* ---- looking --------------------------------------------------------------------------------- */
+
+typedef struct figures {
+    struct {
+        char name[24];
+        double value;
+    } at[256];
+    size_t n;
+} figures;
+
+static void keep(void *ctx, const char *name, const char *text, double value)
+{
+    figures *f = ctx;
+
+    assert_true(strlen(text) > 0);
+    assert_true(f->n < 256);
+    snprintf(f->at[f->n].name, sizeof f->at->name, "%s", name);
+    f->at[f->n++].value = value;
+}
+
+static double figure(const figures *f, const char *name)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->at[i].name, name) == 0) return f->at[i].value;
+    fail_msg("no figure %s", name);
+    return 0;
+}
+
+static void degrees(const kith_index *ix, const char *part, const figures *graph, const char *mean)
+{
+    figures f = {.n = 0};
+    double nodes = 0, links = 0;
+
+    must(kith_inspect(ix, part, keep, &f, NULL));
+    for (size_t i = 0; i < f.n; i++) {
+        assert_true(i == 0 || atof(f.at[i].name) > atof(f.at[i - 1].name));
+        nodes += f.at[i].value;
+        links += atof(f.at[i].name) * f.at[i].value;
+    }
+    assert_true(nodes == figure(graph, "nodes"));
+    assert_true(fabs(links / nodes - figure(graph, mean)) < 1e-9);
+}
+
+static void figures_of_a_graph(void **state)
+{
+    const int64_t gone[] = {3, 100, 104, 900};
+    figures f = {.n = 0}, small = {.n = 0};
+    bytes whole = {0};
+    two_indexes t;
+    size_t no = 0;
+    kith_index *ix;
+
+    (void)state;
+    make(&t, "", &whole);
+    must(kith_remove(t.graph, gone, 4, NULL));
+    must(kith_inspect(t.graph, "graph", keep, &f, NULL));
+    assert_true(figure(&f, "nodes") == N - COPIES);
+    assert_true(figure(&f, "twins") == COPIES);
+    assert_true(figure(&f, "nodes_removed") == 3);
+    assert_true(figure(&f, "twins_removed") == 1);
+    assert_true(figure(&f, "twin_chains") == 1);
+    assert_true(figure(&f, "longest_chain") == COPIES + 1);
+    assert_true(figure(&f, "unlinked") == 0);
+    assert_true(figure(&f, "reached") == 1);
+    assert_true(figure(&f, "out_of_reach") == 0);
+    assert_true(figure(&f, "out_mean") == figure(&f, "in_mean"));
+    assert_true(figure(&f, "out_most") <= DEGREE);
+    assert_true(figure(&f, "path") > 1 && figure(&f, "path") < 12);
+    assert_true(figure(&f, "random_path") > 1 && figure(&f, "random_path") < figure(&f, "path"));
+    assert_true(figure(&f, "clustering") > 5 * figure(&f, "random_clustering"));
+    assert_true(figure(&f, "clustering") < 1 && figure(&f, "small_world") > 1);
+    degrees(t.graph, "out_degrees", &f, "out_mean");
+    degrees(t.graph, "in_degrees", &f, "in_mean");
+    refused(kith_inspect(t.graph, "lists", keep, &small, NULL), KITH_NOT_FOUND, "out_degrees");
+    refused(kith_inspect(t.flat, "graph", keep, &small, NULL), KITH_UNSUPPORTED, "Flat");
+    refused(kith_inspect(t.graph, "graph", keep, &small, &(kith_watch){now_or_later, &no}),
+            KITH_CANCELLED, "");
+    must(kith_create("Graph", D, KITH_L2, NULL, &ix));
+    must(kith_inspect(ix, "in_degrees", told_nothing, NULL, NULL));
+    must(kith_inspect(ix, "graph", keep, &small, NULL));
+    assert_int_equal(small.n, 1);
+    kith_free(ix);
+    two_close(&t);
+    free(whole.p);
+}
+
+/* Links that lead anywhere, in a file that nobody verified. */
+static void figures_of_a_wrong_graph(void **state)
+{
+    bytes whole = {0}, hurt = {0};
+    two_indexes t;
+
+    (void)state;
+    make(&t, "", &whole);
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        figures f = {.n = 0};
+        kith_index *ix;
+
+        if (!wrongs[i].opens) continue;
+        with_change(&whole, wrongs[i].type, wrongs[i].how, &hurt);
+        must(kith_open_view(hurt.p, hurt.len, 0, NULL, &ix));
+        must(kith_inspect(ix, "graph", keep, &f, NULL));
+        if (strcmp(wrongs[i].mended, "unreached") == 0)
+            assert_true(figure(&f, "out_of_reach") == 30);
+        kith_free(ix);
+    }
+    two_close(&t);
+    free(whole.p);
+    free(hurt.p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +675,8 @@ int main(void)
         cmocka_unit_test(what_repair_leaves),
         cmocka_unit_test(nothing_to_mend),
         cmocka_unit_test(failures),
+        cmocka_unit_test(figures_of_a_graph),
+        cmocka_unit_test(figures_of_a_wrong_graph),
     };
 
     return cmocka_run_group_tests_name("mend", tests, NULL, NULL);
