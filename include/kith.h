@@ -325,7 +325,7 @@ typedef struct kith_query {
                          Flat looks at everything whatever it says */
     uint32_t rerank;  /* candidates rescored exactly; 0 = default */
     uint32_t options; /* KITH_EXCLUDE_SELF */
-    float recall;     /* instead of effort: looked up in the tuned curve; 0 = off */
+    float recall;     /* instead of effort, slack and rerank: see kith_tune; 0 = off */
     float limit;      /* only rows at most this distant, or at least this similar; NAN = all */
     uint64_t deadline_us, max_visits; /* of one query; 0 = none; UNSUPPORTED where nothing can stop
                                          early (Flat) */
@@ -378,6 +378,44 @@ KITH_API void kith_cursor_free(kith_cursor *c);
  * the index's host. */
 KITH_API kith_status kith_context_create(const kith_host *host, kith_context **out);
 KITH_API void kith_context_free(kith_context *c);
+
+/* ---- recall as a setting --------------------------------------------------------------------- */
+
+/* How to tune. Start from KITH_TUNING_INIT. */
+typedef struct kith_tuning {
+    uint32_t size;    /* sizeof(kith_tuning) */
+    uint32_t k;       /* neighbours of each query, as they will be asked for mostly */
+    uint32_t sample;  /* queries to measure with: so many of those given, or of the rows */
+    uint32_t threads; /* 0 = the host's */
+    uint64_t seed;    /* of what is drawn */
+} kith_tuning;
+#define KITH_TUNING_INIT {sizeof(kith_tuning), 10, 1000, 0, 0}
+
+/* A point of the curve: a setting, what recall it reaches, what it costs. */
+typedef struct kith_point {
+    float recall; /* as measured, less its standard error: 0…1, never 1 */
+    float slack;
+    uint32_t effort, rerank;
+    float visits; /* rows whose distance is taken, of a query */
+    float us;     /* microseconds of a query on one thread, when and where it was tuned */
+} kith_point;
+
+/* Measure what each recall takes, and keep it in ix, its file and what is made of that: afterwards
+ * kith_query.recall = 0.99 searches with the least work that reached 0.99. Between two points the
+ * harder one is taken; 1, and what is above the last, look at every row. The curve holds for k
+ * neighbours and fewer; for more, effort grows with k. For how->limit alone (kith_range) it is a
+ * guess. Without a curve kith_query.recall is UNTRAINED, below 1.
+ *   queries  like those that will come: the more alike, the better it holds; NULL: rows are drawn,
+ *            each held out of the walk and of its answer, and found about as hard as a new row is
+ *   how      NULL means KITH_TUNING_INIT
+ * Measured on one snapshot, beside readers and changes, then stored as a change is. Only `us` is
+ * timed; all else is counted, the same for the same rows, queries and seed. Tune again when the
+ * rows have become many more, or others. OK and nothing stored where every search is exact anyway
+ * (Flat, few rows). Cost: an exact search and about a hundred searches of each query. */
+KITH_API kith_status kith_tune(kith_index *ix, const kith_rows *queries, const kith_tuning *how,
+                               const kith_watch *w);
+/* The curve, ascending: up to cap points, how many there are to *n; 0 when ix was not tuned. */
+KITH_API kith_status kith_curve(const kith_index *ix, kith_point *points, size_t cap, size_t *n);
 
 /* ---- filters --------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 """tools/readkith.py FILE: a .kith file, read by the text of docs/FORMAT.md alone, with none of
 kith's code: every checksum is compared, every byte accounted for, and what the sections say of the
 rows and of their graph is held against each other (tools/readkith_rows.py and readkith_graph.py,
-with numpy). Status 1 and a sentence for a file that is not right.
+with numpy; readkith_tune.py). Status 1 and a sentence for a file that is not right.
 
     readkith.py FILE                        lists the sections, sums up the rows and the graph
     readkith.py FILE --rows                 one row a line: id, label ("-" for none), "live" or
@@ -17,6 +17,7 @@ import argparse
 import struct
 import sys
 
+import readkith_tune
 import xxh3
 
 MAGIC, END = b"kith\r\n\x1a\n", b"kith end"
@@ -160,6 +161,8 @@ def main():
             file = File(stream.read())
         rows = rows_of(file, arguments.rows or arguments.graph or arguments.export)
         graph = graph_of(file, rows, arguments.graph)
+        tuned = file.section("TUNE")
+        curve = tuned and readkith_tune.Curve(tuned.data)
         if arguments.extract:
             extract(file, *arguments.extract)
         elif arguments.export:
@@ -173,6 +176,8 @@ def main():
             print(rows.summary() if rows else "rows: not looked at, which needs numpy")
             if graph:
                 print(graph.summary())
+            if curve:
+                print(curve.summary())
     except (ValueError, OSError) as error:
         sys.exit(f"{arguments.file}: {error}")
 

@@ -112,3 +112,28 @@ kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith
 out:
     return st;
 }
+
+kith_status ki_queries_stored(const kith_index *ix, const ki_view *v, const int64_t *of, size_t n,
+                              kith_context *c, const void **out)
+{
+    const bool bits = v->codec->type == KI_BITS;
+    const size_t row = bits ? v->row_bytes : ix->d * sizeof(float);
+    kith_status st = KITH_OK;
+    uint8_t *room = ki_context_room(c, n, row);
+
+    KI_NEED(room);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t pos;
+
+        if (!ki_view_find(v, of[i], &pos))
+            KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)of[i]);
+        if (bits)
+            memcpy(room + i * row, ki_view_code(v, pos), row);
+        else
+            v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, ix->d,
+                             (float *)(void *)(room + i * row));
+    }
+    *out = room;
+out:
+    return st;
+}

@@ -1,6 +1,7 @@
 /* A query answered page by page over one snapshot. Each refill is an exact search for what lies
  * behind the last hit in the order (key, id), twice as large as the one before: a walk over all n
  * rows costs a logarithmic number of scans. */
+#include "api/curve.h"
 #include "api/index.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@ struct kith_cursor {
     kith_context *context;
     void *query; /* a copy, [query_len] bytes */
     size_t query_len;
-    ki_found *found; /* [cap], n of them there, at the next to hand out */
+    ki_found *found;                /* [cap], n of them there, at the next to hand out */
     size_t cap, n, at, fetch, came; /* came: behind n, from a search that may yet fail */
     bool ended;
 };
@@ -69,8 +70,8 @@ static kith_status refill(kith_cursor *c, size_t wanted)
     KI_TRY(make_room(c, fetch));
     c->came = 0;
     c->ask.k = fetch;
-    KI_TRY(c->ix->plan.nav->search(c->view, &c->ix->env, c->query, 1, &c->ask,
-                                   c->context->scratch, receive_page, c));
+    KI_TRY(ki_curve_ask(c->view, c->how.recall, fetch, &c->ask));
+    KI_TRY(ki_query_run(c->ix, c->view, c->query, 1, &c->ask, c->context, receive_page, c));
     c->n += c->came;
     c->ended = c->came < fetch;
     if (c->came) {

@@ -13,7 +13,7 @@ enum { KI_INDEX_CONTEXTS = 64, KI_INDEX_PARAMS = 8 };
 /* What a spec says, resolved against the tables. */
 typedef struct ki_plan {
     const ki_navigator *nav;
-    const ki_codec *codec; /* NULL: adaptive */
+    const ki_codec *codec;          /* NULL: adaptive */
     double params[KI_INDEX_PARAMS]; /* by nav->params */
     double p;                       /* of LP */
 } ki_plan;
@@ -76,13 +76,21 @@ void *ki_context_room(kith_context *c, size_t count, size_t size); /* NULL: no m
 kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith_context *c,
                        const void **out);
 
+/* The same for n stored rows as queries. NOT_FOUND names the first id that is not stored. */
+kith_status ki_queries_stored(const kith_index *ix, const ki_view *v, const int64_t *of, size_t n,
+                              kith_context *c, const void **out);
+
 /* source.c: a caller's source, checked. */
 kith_status ki_source_take(const kith_source *src, kith_source *out);
 
 /* The part of kith_query that all searches share, checked; NULL = defaults. */
 kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_query *out);
-/* ask for it: limit as key, threads, mask (evaluated into *mask, which the caller frees). */
+/* ask for it: limit as key, threads, mask (evaluated into *mask, which the caller frees), what a
+ * recall takes. UNTRAINED: that was not measured. */
 kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_query *how,
                          ki_mask *mask, ki_ask *out);
+/* The search that was asked for: the navigator's, or the exhaustive one. */
+kith_status ki_query_run(const kith_index *ix, const ki_view *v, const void *q, size_t nq,
+                         const ki_ask *ask, kith_context *c, ki_receive *receive, void *ctx);
 
 #endif

@@ -1,4 +1,5 @@
 /* What an index and the tables say of themselves: rows by id, labels, counts, names, parameters. */
+#include "api/curve.h"
 #include "api/index.h"
 #include "base/cpu.h"
 #include "base/names.h"
@@ -154,6 +155,7 @@ void kith_stats(const kith_index *ix, kith_each *each, void *ctx)
     each(ctx, "row_bytes", "bytes", (double)v->row_bytes);
     ki_view_stats(v, each, ctx);
     if (ix->plan.nav->stats) ix->plan.nav->stats(v, each, ctx);
+    ki_curve_stats(v, each, ctx);
     each(ctx, "memory_bytes", "bytes", (double)atomic_load(&ix->env.bytes));
     each(ctx, "file_bytes", "bytes",
          ix->container ? (double)ki_container_bytes(ix->container) : 0.0);

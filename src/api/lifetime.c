@@ -1,4 +1,5 @@
 /* From nothing or a file to an index, and to its end: create, open, save, write, verify, free. */
+#include "api/curve.h"
 #include "api/index.h"
 
 #include <string.h>
@@ -114,8 +115,7 @@ static kith_status open_sections(kith_index *ix, uint32_t flags)
                 KI_SPEC_TEXT - 1);
     memcpy(text, spec.ptr, spec.len);
     text[spec.len] = 0;
-    KI_TRY(ki_rows_open(&ix->env, r, ix->container, share_container, release_container,
-                        &ix->rows));
+    KI_TRY(ki_rows_open(&ix->env, r, ix->container, share_container, release_container, &ix->rows));
     v = ki_view_acquire(ix->rows);
     ix->d = v->d;
     ix->metric = v->metric;
@@ -139,6 +139,7 @@ static kith_status open_sections(kith_index *ix, uint32_t flags)
     }
     if (ki_container_damage(ix->container)[0])
         memcpy(ix->damage, ki_container_damage(ix->container), sizeof ix->damage);
+    KI_TRY(ki_curve_open(ix->rows, &ix->env, r));
 out:
     if (v) ki_view_release(ix->rows, v);
     return st;
@@ -217,6 +218,7 @@ static kith_status fill(void *arg, ki_blob_writer *w, bool planning)
     KI_TRY(w->end(w));
     KI_TRY(ki_view_write(s->view, w, planning));
     if (s->ix->plan.nav->write) KI_TRY(s->ix->plan.nav->write(s->view, w, planning));
+    KI_TRY(ki_curve_write(s->view, w, planning));
 out:
     return st;
 }

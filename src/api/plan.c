@@ -16,7 +16,11 @@ static const ki_param search_rows[] = {
     {"effort", "ef,efSearch,ef_search,nprobe,search_k", KI_PARAM_INT, 0, 4294967295.0, 0,
      "recall against time, 0 = the index's default; Flat looks at every row whatever it says"},
     {"recall", "", KI_PARAM_FLOAT, 0, 1, 0,
-     "the recall wanted instead of an effort, 0 = off; Flat always has 1"},
+     "the recall wanted instead of effort, slack and rerank, 0 = off: what kith tune found to "
+     "take; "
+     "Flat always has 1"},
+    {"slack", "gamma", KI_PARAM_FLOAT, 0, 100, 0,
+     "a graph's walk goes on within (1 + slack) times the k-th distance, 0 = by the effort"},
     {"rerank", "k_factor", KI_PARAM_INT, 0, 4294967295.0, 0,
      "candidates rescored exactly, 0 = the index's default; Flat rescores what it must"},
     {"threads", "num_threads,n_jobs", KI_PARAM_INT, 0, 4096, 0,

@@ -1,8 +1,7 @@
 /* Searches: k-NN by vector or by stored id, and range. Arguments are checked here, hits become the
  * caller's arrays here; everything between is the navigator's. */
+#include "api/curve.h"
 #include "api/index.h"
-
-#include <string.h>
 
 kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_query *out)
 {
@@ -20,6 +19,10 @@ kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_que
         return ki_fail(KITH_BAD_ARG, "recall %g: 0…1 is possible", (double)out->recall);
     if (!(out->slack >= 0 && out->slack <= 100))
         return ki_fail(KITH_BAD_ARG, "slack %g: 0…100 is possible", (double)out->slack);
+    if (out->recall > 0 && (out->effort || out->rerank || out->slack > 0))
+        return ki_fail(KITH_BAD_ARG,
+                       "recall %g says how hard to search: no effort, slack or rerank beside it",
+                       (double)out->recall);
     if ((out->deadline_us || out->max_visits) && (ix->plan.nav->flags & KITH_EXACT))
         return ki_fail(KITH_UNSUPPORTED,
                        "%s answers exactly and cannot stop early: no deadline, no "
@@ -61,8 +64,18 @@ kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_quer
                  .slack = how->slack,
                  .deadline_us = how->deadline_us,
                  .max_visits = how->max_visits};
+    KI_TRY(ki_curve_ask(v, how->recall, how->k, out));
 out:
     return st;
+}
+
+kith_status ki_query_run(const kith_index *ix, const ki_view *v, const void *q, size_t nq,
+                         const ki_ask *ask, kith_context *c, ki_receive *receive, void *ctx)
+{
+    ki_env *env = ki_unconst(&ix->env); // lent functions and an atomic count
+
+    if (ask->exhaustive) return ki_exact_search(v, env, q, nq, ask, c->scratch, receive, ctx);
+    return ix->plan.nav->search(v, env, q, nq, ask, c->scratch, receive, ctx);
 }
 
 /* ---- k-NN ------------------------------------------------------------------------------------ */
@@ -104,8 +117,8 @@ static kith_status search_rows(const kith_index *ix, const ki_view *v, const voi
     ki_progress_init(&p, how->watch, "search", (uint64_t)nq * v->n);
     ask.progress = how->watch ? &p : NULL;
     ask.exclude = exclude;
-    KI_TRY(ix->plan.nav->search(v, ki_unconst(&ix->env), q, nq, &ask, c->scratch, receive_row,
-                                &a));
+    if (how->recall > 0) ask.k = ki_curve_k(v, ask.k);
+    KI_TRY(ki_query_run(ix, v, q, nq, &ask, c, receive_row, &a));
     if (how->watch) KI_TRY(ki_progress_end(&p));
 out:
     ki_mask_free(ki_unconst(&ix->env), &mask);
@@ -151,31 +164,15 @@ kith_status kith_search_ids(const kith_index *ix, const int64_t *of, size_t n,
     kith_status st = KITH_OK;
     kith_context *c = NULL;
     const ki_view *v = NULL;
-    uint8_t *queries;
+    const void *queries;
     kith_query h;
-    size_t row;
-    bool bits;
 
     KI_TRY(ki_index_look(ix, &v));
     KI_TRY(ki_query_check(ix, how, &h));
     KI_TRY(check_k(&h, n, ids));
     if (n && !of) KI_FAIL(KITH_BAD_ARG, "of may not be NULL");
     KI_TRY(ki_context_take(ix, &h, &c));
-    bits = v->codec->type == KI_BITS;
-    row = bits ? v->row_bytes : ix->d * sizeof(float);
-    queries = ki_context_room(c, n, row);
-    KI_NEED(queries);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t pos;
-
-        if (!ki_view_find(v, of[i], &pos))
-            KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)of[i]);
-        if (bits)
-            memcpy(queries + i * row, ki_view_code(v, pos), row);
-        else
-            v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, ix->d,
-                             (float *)(void *)(queries + i * row));
-    }
+    KI_TRY(ki_queries_stored(ix, v, of, n, c, &queries));
     KI_TRY(search_rows(ix, v, queries, n, h.options & KITH_EXCLUDE_SELF ? of : NULL, &h, c, ids,
                        dist));
 out:
@@ -253,8 +250,7 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     ask.k = SIZE_MAX;
     ki_progress_init(&p, h.watch, "search", (uint64_t)q.n * v->n);
     ask.progress = h.watch ? &p : NULL;
-    KI_TRY(ix->plan.nav->search(v, ki_unconst(&ix->env), queries, q.n, &ask, c->scratch,
-                                receive_hits, hits));
+    KI_TRY(ki_query_run(ix, v, queries, q.n, &ask, c, receive_hits, hits));
     hits->flags = NULL;
     *out = hits;
     hits = NULL;

@@ -48,6 +48,12 @@ void ki_change_attach(ki_change *c, ki_structure *s)
     c->next->structure = s;
 }
 
+void ki_change_tell(ki_change *c, ki_structure *curve)
+{
+    ki_structure_release(c->next->curve);
+    c->next->curve = curve;
+}
+
 /* The structure that came with this change, not with the one before; NULL: none. */
 static ki_structure *brought(const ki_change *c)
 {

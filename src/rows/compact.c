@@ -162,6 +162,7 @@ kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p)
     if (st != KITH_OK) goto out;
     ki_change_unlink(c);
     fresh->next_id = old->next_id;
+    fresh->curve = ki_structure_share(old->curve);
     fresh->own->adaptive = old->own->adaptive; // not while rows came in: the codec is chosen
     c->next = fresh;
     ki_view_free(c->before);

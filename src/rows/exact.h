@@ -28,12 +28,15 @@ typedef struct ki_ask {
     int64_t after_id;
     const int64_t
         *exclude; /* [nq] an id that does not answer the query (KITH_NO_ID: none) or NULL */
+    bool held_out; /* such a row is not gone through either, as if it had never come; walks */
     uint32_t threads;
     ki_progress *progress; /* counts rows x queries; may be NULL */
     /* What approximate navigators heed, 0 = their default: see kith_query. */
     uint32_t effort, rerank;
     float slack;
     uint64_t deadline_us, max_visits;
+    bool exhaustive;          /* look at every row: for who calls a navigator, or ki_exact_search */
+    _Atomic uint64_t *visits; /* counts the distances that walks take; may be NULL */
 } ki_ask;
 
 /* Scratch that grows to what searches need and is kept between them. */

@@ -71,6 +71,7 @@ typedef struct ki_view {
     size_t scan_chunks;        /* all chunks of the view; 0 = no scan code */
     const ki_scan_chunk *scan;
     ki_structure *structure; /* the navigator's; NULL: none */
+    ki_structure *curve;     /* what tuning found out, opaque as well; NULL: nothing */
     /* further members are private to rows/: labels, id map, owners. */
     struct ki_view_private *own;
 } ki_view;
@@ -135,8 +136,11 @@ const ki_view *ki_change_view(const ki_change *c);
 const ki_view *ki_change_before(const ki_change *c);
 /* Give the snapshot a structure (the reference is taken over; NULL: none from now on). */
 void ki_change_attach(ki_change *c, ki_structure *s);
+/* The same for what tuning found out; it stays from snapshot to snapshot until this is called. */
+void ki_change_tell(ki_change *c, ki_structure *curve);
 /* The same for the rows of a file, before anybody looks at them. */
 void ki_rows_attach(ki_rows *r, ki_structure *s);
+void ki_rows_tell(ki_rows *r, ki_structure *curve);
 void ki_change_commit(ki_change *c); /* publishes and unlocks; cannot fail */
 void ki_change_abort(ki_change *c);  /* undoes and unlocks; NULL is fine */
 

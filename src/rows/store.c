@@ -70,7 +70,7 @@ kith_status ki_view_copy(const ki_view *from, ki_view **out)
     own = v->own;
     *v = *from;
     v->own = own;
-    v->structure = NULL; // until nothing can fail any more
+    v->structure = v->curve = NULL; // until nothing can fail any more
     if (f->scan_room) {
         own->scan = ki_regrow(f->env, f->scan, from->scan_chunks, f->scan_room, sizeof *f->scan);
         KI_NEED(own->scan);
@@ -83,6 +83,7 @@ kith_status ki_view_copy(const ki_view *from, ki_view **out)
     ki_idmap_share(&f->idmap, &own->idmap);
     ki_labels_share(&f->labels, &own->labels);
     v->structure = ki_structure_share(from->structure);
+    v->curve = ki_structure_share(from->curve);
     own->adaptive = f->adaptive;
     own->scan_wanted = f->scan_wanted;
     ki_view_show(v);
@@ -109,6 +110,7 @@ void ki_view_free(ki_view *v)
     ki_idmap_release(&own->idmap);
     ki_labels_release(&own->labels);
     ki_structure_release(v->structure);
+    ki_structure_release(v->curve);
     ki_release(env, v, 1, sizeof(whole_view));
 }
 
@@ -130,6 +132,14 @@ void ki_rows_attach(ki_rows *r, ki_structure *s)
 
     ki_structure_release(v->structure);
     v->structure = s;
+}
+
+void ki_rows_tell(ki_rows *r, ki_structure *curve)
+{
+    ki_view *v = atomic_load(&r->slots->view[0]); // as above
+
+    ki_structure_release(v->curve);
+    v->curve = curve;
 }
 
 size_t ki_view_chunks(const ki_view *v)

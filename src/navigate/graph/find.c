@@ -266,13 +266,14 @@ out:
     return st;
 }
 
-static void count_walk(const ki_graph *g, const ki_walk *w)
+static void count_walk(const ki_graph *g, const ki_walk *w, _Atomic uint64_t *visits)
 {
     ki_graph *shared = ki_unconst(g); // counters, which decide nothing
 
     atomic_fetch_add_explicit(&shared->walks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&shared->visits, w->visits, memory_order_relaxed);
     atomic_fetch_add_explicit(&shared->hops, w->hops, memory_order_relaxed);
+    if (visits) atomic_fetch_add_explicit(visits, w->visits, memory_order_relaxed);
 }
 
 /* How much nearer or farther than it is a row may seem from the integers next to an OWN query, as
@@ -300,6 +301,12 @@ static void set_query(const call *c, finder *f)
     if (l->kind == KI_LENS_OWN) f->off = f->exact ? 0.0f : rounding(l, f->q, f->code.ptr);
 }
 
+/* Copies of a row hang on it: they are found through it, also where it is held out. */
+static bool leads_to_twins(const finder *f)
+{
+    return ki_graph_twin(f->g, f->exclude) != f->exclude;
+}
+
 static kith_status find(const call *c, finder *f, size_t i)
 {
     kith_status st = KITH_OK;
@@ -313,12 +320,14 @@ static kith_status find(const call *c, finder *f, size_t i)
         ki_view_find(c->v, c->ask->exclude[i], &pos))
         f->exclude = pos;
     set_query(c, f);
+    if (c->ask->held_out && f->exclude != UINT32_MAX && !leads_to_twins(f))
+        walk.hidden = &f->exclude;
     if (c->checked || f->exclude != UINT32_MAX) walk.admit = admit;
     walk.ctx = f;
     if (c->ask->deadline_us) walk.until_us = ki_now_us() + c->ask->deadline_us;
     if (c->ask->k == SIZE_MAX) walk.reach = ki_lens_reach(c->g->lens, f->q, c->ask->limit, f->off);
     KI_TRY(ki_walk_run(&f->walk, &walk));
-    count_walk(c->g, &f->walk);
+    count_walk(c->g, &f->walk, c->ask->visits);
     KI_TRY(answer(f, i, &enough, c->receive, c->ctx));
     if (!enough) KI_TRY(exactly(c, i));
     KI_TRY(ki_progress_add(c->ask->progress, c->v->n));

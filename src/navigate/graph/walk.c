@@ -366,10 +366,12 @@ static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
 /* ---- from the entries on --------------------------------------------------------------------- */
 
 /* Its distance is taken anew: what a file says of an entry's code says only where to begin. */
-static void start_at(ki_walk *w, uint32_t pos, float key)
+static void start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key)
 {
     begin_bins(w, key);
-    w->tail = mark(w->marks, w->trail, 0, pos);
+    w->tail = ask->hidden ? mark(w->marks, w->trail, 0, *ask->hidden) : 0;
+    w->head = w->asked = w->tail;
+    w->tail = mark(w->marks, w->trail, w->tail, pos);
     ask_for_links(w, pos);
 }
 
@@ -377,13 +379,14 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
 {
     const ki_graph *g = w->g;
     const void *rows[KI_WALK_BATCH];
+    const uint32_t hidden = ask->hidden ? *ask->hidden : UINT32_MAX;
     float key[KI_WALK_BATCH], least = INFINITY;
     size_t nearest = 0;
 
     if (ask->start != UINT32_MAX) {
         rows[0] = ki_graph_code(g, ask->start);
         ki_meter_take(&w->meter, rows, 1, key);
-        start_at(w, ask->start, key[0]);
+        start_at(w, ask, ask->start, key[0]);
         return;
     }
     for (size_t i = 0; i < g->entries; i += KI_WALK_BATCH) {
@@ -392,13 +395,13 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
         for (size_t j = 0; j < n; j++) rows[j] = g->entry_code + (i + j) * g->lens->bytes;
         ki_meter_take(&w->meter, rows, n, key);
         for (size_t j = 0; j < n; j++)
-            if (key[j] < least && g->entry[i + j] < ask->n) {
+            if (key[j] < least && g->entry[i + j] < ask->n && g->entry[i + j] != hidden) {
                 least = key[j];
                 nearest = i + j;
             }
     }
     w->visits += g->entries;
-    if (least < INFINITY) start_at(w, g->entry[nearest], least);
+    if (least < INFINITY) start_at(w, ask, g->entry[nearest], least);
 }
 
 static bool out_of_time(ki_walk *w, const ki_walk_ask *ask)

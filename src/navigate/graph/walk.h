@@ -26,6 +26,7 @@ typedef struct ki_walk_ask {
     void *ctx;
     uint64_t max_visits, until_us; /* 0: none; a clock of ki_now_us */
     uint32_t start;                /* begin here; UINT32_MAX: at the nearest entries */
+    const uint32_t *hidden;        /* a position that is not there; NULL: none */
 } ki_walk_ask;
 
 /* A row that was nearer than the bound when it was seen, and may answer. */
