@@ -8,7 +8,7 @@
 #include "measure.h"
 #include "output.h"
 
-enum { WARM = 100, EFFORTS = 256, STRAY_SHARE = 20 /* 5 % of the truth may be wrong */ };
+enum { WARM = 100, SETTINGS = 256, STRAY_SHARE = 20 /* 5 % of the truth may be wrong */ };
 
 static const option own[] = {
     {"gt", "GT.npy", "the exact neighbours of the queries, as kith gt writes them", 0},
@@ -17,6 +17,9 @@ static const option own[] = {
     {"relevant", "FILE.tsv", "marks of relevance: query, id, grade; gives success@k and MRR", 0},
     {"k", "K", "neighbours of each query (default 10)", 'k'},
     {"effort", "E1,E2,…", "the settings to measure, one line each (default: the index's own)", 'e'},
+    {"recall", "R1,R2,…", "instead: the recalls to ask for, by the curve that kith tune stored",
+     'r'},
+    {"slack", "S", "with or without efforts: see kith docs parameters", 0},
     {"param", "NAME=VALUE", "a parameter of searches; may be repeated", 'p'},
     {"plot", "OUT.svg", "draw recall against queries per second", 0},
     {"json", NULL, "one object a setting", 0},
@@ -37,7 +40,8 @@ typedef struct evaluation {
     double *us;           /* [n]: microseconds of each query */
     size_t strays;        /* true neighbours that are not the nearest, as answers show */
     char wrong[200];      /* why recall cannot be told; "": it can */
-    uint32_t efforts[EFFORTS];
+    uint32_t effort[SETTINGS];
+    float recall[SETTINGS]; /* 0: by the effort */
     size_t settings;
 } evaluation;
 
@@ -321,11 +325,12 @@ static void grade_answers(const evaluation *e, measured *m)
     m->mrr = marked > 0 ? mrr / (double)marked : (double)NAN;
 }
 
-static kith_status measure(evaluation *e, uint32_t effort, const char *truth_path, measured *m)
+static kith_status measure(evaluation *e, size_t i, const char *truth_path, measured *m)
 {
     kith_status st = KITH_OK;
 
-    m->effort = e->how.effort = effort;
+    m->effort = e->how.effort = e->effort[i];
+    m->asked = e->how.recall = e->recall[i];
     m->k = e->how.k;
     TRY(time_searches(e, m));
     if (e->judged != NULL) TRY(judge_answers(e));
@@ -342,7 +347,10 @@ static void put_json(const measured *m, const char *wrong)
     json j = {stdout, 0};
 
     json_open(&j, NULL, '{');
-    json_int(&j, "effort", m->effort);
+    if (m->asked > 0)
+        json_float(&j, "asked", m->asked);
+    else
+        json_int(&j, "effort", m->effort);
     json_int(&j, "k", m->k);
     if (m->recall_by != NULL) {
         json_double(&j, "recall", m->recall);
@@ -372,7 +380,7 @@ static void put_cell(double value, int decimals, int width)
 
 static void put_head(const measured *m)
 {
-    printf("%6s", "effort");
+    printf("%6s", m->asked > 0 ? "asked" : "effort");
     if (m->recall_by != NULL) printf("  %6s@%-4u  %-8s", "recall", m->k, "by");
     if (!isnan(m->success)) printf("  %7s@%-4u  %6s", "success", m->k, "mrr");
     printf("  %10s  %10s  %10s  %10s\n", "qps", "p50_us", "p99_us", "p999_us");
@@ -380,7 +388,10 @@ static void put_head(const measured *m)
 
 static void put_line(const measured *m)
 {
-    printf("%6u", m->effort);
+    if (m->asked > 0)
+        printf("%6.6g", (double)m->asked);
+    else
+        printf("%6u", m->effort);
     if (m->recall_by != NULL) put_cell(m->recall, 5, 11);
     if (m->recall_by != NULL) printf("  %-8s", m->recall_by);
     if (!isnan(m->success)) printf("  %12.5f  %6.4f", m->success, m->mrr);
@@ -413,23 +424,51 @@ static kith_status read_efforts(evaluation *e, const arguments *a)
     int64_t *list = NULL;
     size_t n = 0;
 
-    e->settings = 1;
-    if (text == NULL) {
-        e->efforts[0] = e->how.effort; // of --param
-        return KITH_OK;
-    }
-    if (parse_ids(text, &list, &n) != KITH_OK || n > EFFORTS)
-        TRY(wrong_usage("--effort %s: up to %d whole numbers, written 10,20,50", text, EFFORTS));
+    if (parse_ids(text, &list, &n) != KITH_OK || n > SETTINGS)
+        TRY(wrong_usage("--effort %s: up to %d whole numbers, written 10,20,50", text, SETTINGS));
     for (size_t i = 0; i < n; i++) {
         if (list[i] < 0 || list[i] > UINT32_MAX)
             TRY(wrong_usage("--effort %lld: it cannot be negative or so large",
                             (long long)list[i]));
-        e->efforts[i] = (uint32_t)list[i];
+        e->effort[i] = (uint32_t)list[i];
     }
     e->settings = n;
 out:
     free(list);
     return st;
+}
+
+static kith_status read_recalls(evaluation *e, const char *text)
+{
+    const char *at = text;
+    char one[32];
+    float x;
+
+    for (e->settings = 0;; at++) {
+        const size_t len = strcspn(at, ",");
+
+        snprintf(one, sizeof one, "%.*s", (int)(len < sizeof one ? len : sizeof one - 1), at);
+        if (e->settings == SETTINGS || !parse_float(one, &x) || !(x > 0 && x <= 1))
+            return wrong_usage("--recall %s: up to %d numbers above 0 and up to 1, written .9,.99",
+                               text, SETTINGS);
+        e->recall[e->settings++] = x;
+        at += len;
+        if (*at == '\0') return KITH_OK;
+    }
+}
+
+static kith_status read_settings(evaluation *e, const arguments *a)
+{
+    const char *recalls = given_text(a, "recall");
+
+    if (recalls != NULL && given_text(a, "effort") != NULL)
+        return wrong_usage("--effort or --recall, not both");
+    if (recalls != NULL) return read_recalls(e, recalls);
+    if (given_text(a, "effort") != NULL) return read_efforts(e, a);
+    e->settings = 1;
+    e->effort[0] = e->how.effort; // of --param, as is the next
+    e->recall[0] = e->how.recall;
+    return KITH_OK;
 }
 
 static kith_status prepare(evaluation *e, const arguments *a)
@@ -439,14 +478,13 @@ static kith_status prepare(evaluation *e, const arguments *a)
     kith_status st = KITH_OK;
     kith_source src = {0};
 
-    if (plot != NULL && (strlen(plot) < 5 || strcmp(plot + strlen(plot) - 4, ".svg") != 0))
-        TRY(wrong_usage("--plot %s: it draws an .svg", plot));
+    TRY(check_plot(plot));
     if (gt == NULL && base == NULL && relevant == NULL)
         TRY(wrong_usage("compared with what? --gt, --exact or --relevant"));
     if (gt != NULL && base != NULL) TRY(wrong_usage("--gt or --exact, not both"));
     if (base == NULL && given_text(a, "ids") != NULL) TRY(wrong_usage("--ids goes with --exact"));
     TRY(given_query(a, &e->how));
-    TRY(read_efforts(e, a));
+    TRY(read_settings(e, a));
     e->how.watch = &e->j.watch;
     TRY(job_open(&e->j, a->operand[0], KITH_OPEN_COPY | KITH_OPEN_READ_ONLY | given_verify(a)));
     e->truth.similar = kith_metric_is_similarity(kith_metric_of(e->j.index));
@@ -491,7 +529,7 @@ static kith_status run(const arguments *a)
     m = array_new(e->settings, sizeof *m);
     NEED(m);
     for (size_t i = 0; i < e->settings; i++) {
-        TRY(measure(e, e->efforts[i], truth_path, &m[i]));
+        TRY(measure(e, i, truth_path, &m[i]));
         progress_end(&e->j.progress);
         if (!as_json && i == 0) put_head(m);
         if (as_json)
@@ -531,7 +569,8 @@ const command cmd_eval = {
     "how good and how fast an index answers",
     "Searches all queries once for each effort and prints a line: recall, queries per second, "
     "the time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is "
-    "the default, queries go one at a time; with more threads they go as one batch.\n\n"
+    "the default, queries go one at a time; with more threads they go as one batch. With --recall "
+    "a line tells what was reached of what was asked for.\n\n"
     "Recall is the share of the true K nearest rows that were found. It is told by distance "
     "where that is possible: an answer is right when it is as near as the last true neighbour, "
     "whichever of equally near rows the ground truth has; an index that stores rounded values is "
@@ -539,7 +578,8 @@ const command cmd_eval = {
     "called true is not nearest, a note says how much; when it is more than 5 %, no recall is "
     "told, and the exit code is 1.",
     "kith eval base.kith query.npy --gt gt.npy -k 10\n"
-    "kith eval base.kith query.npy --exact base.npy --effort 20,50 --plot curve.svg\n",
+    "kith eval base.kith query.npy --exact base.npy --effort 20,50 --plot curve.svg\n"
+    "kith eval base.kith query.npy --gt gt.npy --recall .9,.95,.99\n",
     options,
     2,
     2,

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "measure.h"
 #include "output.h"
+#include "points.h"
 
 enum { KERNEL_LINE = 32, BARS = 14 };
 
@@ -53,7 +54,7 @@ static void put_stat_text(void *ctx, const char *name, const char *text, double 
         fprintf(to, "%-14s %.10g %s\n", name, value, text);
 }
 
-static void show_json(const kith_index *ix, const char *path)
+static void show_json(const kith_index *ix, const char *path, const curve *c)
 {
     json j = {stdout, 0};
     char type[64];
@@ -67,11 +68,12 @@ static void show_json(const kith_index *ix, const char *path)
     json_text(&j, "dtype", kith_dtype_name(kith_dtype_of(ix)));
     json_double(&j, "bytes", index_stat(ix, "file_bytes"));
     kith_stats(ix, put_stat_json, &j); // count, dim, bytes by part
+    if (c->n > 0) curve_put_json(c, &j);
     json_close(&j, '}');
     json_line(&j);
 }
 
-static void show_text(const kith_index *ix)
+static void show_text(const kith_index *ix, const curve *c)
 {
     const kith_metric m = kith_metric_of(ix);
     char type[64];
@@ -84,6 +86,9 @@ static void show_text(const kith_index *ix)
                                         : "a distance: smaller is nearer");
     printf("%-14s %s\n", "dtype", kith_dtype_name(kith_dtype_of(ix)));
     kith_stats(ix, put_stat_text, stdout);
+    if (c->n == 0) return;
+    putchar('\n');
+    curve_put(c, 0);
 }
 
 /* ---- its graph ------------------------------------------------------------------------------- */
@@ -272,6 +277,7 @@ static kith_status run(const arguments *a)
 {
     const int as_json = given_flag(a, "json"), plot = given_flag(a, "plot");
     kith_status st = KITH_OK;
+    curve c = {0};
     job j;
 
     TRY(job_begin(a, &j));
@@ -286,13 +292,15 @@ static kith_status run(const arguments *a)
         goto out;
     }
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
+    TRY(curve_read(j.index, &c));
     if (given_flag(a, "graph"))
         TRY(show_graph(&j, as_json, plot));
     else if (as_json)
-        show_json(j.index, a->operand[0]);
+        show_json(j.index, a->operand[0], &c);
     else
-        show_text(j.index);
+        show_text(j.index, &c);
 out:
+    curve_free(&c);
     job_end(&j);
     return st;
 }
@@ -302,7 +310,8 @@ const command cmd_info = {
     "INDEX [--json] [--graph [--plot]]  |  --cpu",
     "what an index is, or what this processor runs",
     "Prints what is known of an index without reading its rows: type, spec, metric, type of the "
-    "stored components, dimension, rows, bytes by part.\n\n"
+    "stored components, dimension, rows, bytes by part; of a tuned index the curve that "
+    "kith tune stored.\n\n"
     "With --graph it follows the links: degrees, twins (rows with the same bytes as a node), the "
     "share of nodes that is reached from the first entry, and of a sample the mean length of "
     "shortest paths and the clustering, beside those of a random graph with as many nodes and "

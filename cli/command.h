@@ -29,7 +29,8 @@ typedef struct command {
 } command;
 
 extern const command cmd_add, cmd_build, cmd_compact, cmd_convert, cmd_docs, cmd_eval, cmd_get,
-    cmd_gt, cmd_info, cmd_merge, cmd_remove, cmd_repair, cmd_search, cmd_update, cmd_verify;
+    cmd_gt, cmd_info, cmd_merge, cmd_remove, cmd_repair, cmd_search, cmd_tune, cmd_update,
+    cmd_verify;
 /* NULL after the last. */
 const command *command_at(size_t i);
 /* The help of one verb, as `kith help VERB` shows it. */
@@ -78,7 +79,7 @@ kith_status job_build_exact(job *j, const char *path, kith_metric metric, const 
                             const arguments *a);
 /* --param name=value, each one, for the index before its first row. */
 kith_status job_set_params(job *j, const arguments *a);
-/* -k, --effort, --param… for searches; k 0: not given. */
+/* -k, --effort, --recall, --slack, --param… for searches; k 0: not given. */
 kith_status given_query(const arguments *a, kith_query *out);
 /* The ids of an operand I,J,…, of --ids FILE or of all rows with --by-label: exactly one of them.
  * free() them. */

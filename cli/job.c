@@ -215,7 +215,19 @@ static kith_status set_query(kith_query *q, const char *text)
     if (strcmp(row.name, "rerank") == 0) q->rerank = (uint32_t)whole;
     if (strcmp(row.name, "threads") == 0) q->threads = (uint32_t)whole;
     if (strcmp(row.name, "recall") == 0) q->recall = number;
+    if (strcmp(row.name, "slack") == 0) q->slack = number;
     return KITH_OK;
+}
+
+/* --recall or --slack: what the library's table of parameters says of them holds. */
+static kith_status given_setting(const arguments *a, const char *name, kith_query *out)
+{
+    const char *value = given_text(a, name);
+    char text[80];
+
+    if (value == NULL) return KITH_OK;
+    snprintf(text, sizeof text, "%s=%.60s", name, value);
+    return set_query(out, text);
 }
 
 kith_status given_query(const arguments *a, kith_query *out)
@@ -229,11 +241,14 @@ kith_status given_query(const arguments *a, kith_query *out)
     for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) TRY(set_query(out, text));
     TRY(given_count(a, "k", 1, KITH_MAX_ROWS, out->k, &k));
     out->k = (uint32_t)k;
-    // eval has a list of efforts there and sets them itself
+    // eval has lists of efforts and recalls there and sets them itself
     if (given_text(a, "effort") != NULL && strchr(given_text(a, "effort"), ',') == NULL) {
         TRY(given_count(a, "effort", 0, UINT32_MAX, 0, &effort));
         out->effort = (uint32_t)effort;
     }
+    if (given_text(a, "recall") != NULL && strchr(given_text(a, "recall"), ',') == NULL)
+        TRY(given_setting(a, "recall", out));
+    TRY(given_setting(a, "slack", out));
 out:
     return st;
 }

@@ -11,9 +11,9 @@
 #include "output.h"
 
 static const command *const commands[] = {
-    &cmd_build,  &cmd_search,  &cmd_eval,  &cmd_gt,      &cmd_add,  &cmd_update,
-    &cmd_remove, &cmd_get,     &cmd_merge, &cmd_compact, &cmd_info, &cmd_verify,
-    &cmd_repair, &cmd_convert, &cmd_docs,  NULL,
+    &cmd_build,  &cmd_search, &cmd_eval,    &cmd_tune,  &cmd_gt,      &cmd_add,
+    &cmd_update, &cmd_remove, &cmd_get,     &cmd_merge, &cmd_compact, &cmd_info,
+    &cmd_verify, &cmd_repair, &cmd_convert, &cmd_docs,  NULL,
 };
 
 const command *command_at(size_t i)

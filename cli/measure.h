@@ -9,6 +9,7 @@
 
 /* One line of an evaluation. NAN: not measured. */
 typedef struct measured {
+    float asked; /* the recall that was wanted; 0: an effort was given */
     uint32_t effort, k;
     double recall, success, mrr; /* 0…1 */
     const char *recall_by;       /* "distance", "id"; NULL: no recall */
@@ -50,6 +51,8 @@ double marks_reciprocal(const marks *m, int64_t query, const int64_t *ids, size_
 double percentile(const double *ascending, size_t n, double p);
 void sort_numbers(double *x, size_t n);
 
+/* Wrong usage unless it is NULL or a name that ends in .svg. */
+kith_status check_plot(const char *path);
 /* Recall (or success, where there is no recall) against queries per second, as an SVG. */
 kith_status plot_save(const char *path, const char *title, const measured *m, size_t n);
 

@@ -119,6 +119,14 @@ static void put_picture(FILE *to, const char *title, const measured *m, size_t n
     fputs("</svg>\n", to);
 }
 
+kith_status check_plot(const char *path)
+{
+    const size_t len = path != NULL ? strlen(path) : 0;
+
+    if (path == NULL || (len >= 5 && strcmp(path + len - 4, ".svg") == 0)) return KITH_OK;
+    return wrong_usage("--plot %s: it draws an .svg", path);
+}
+
 kith_status plot_save(const char *path, const char *title, const measured *m, size_t n)
 {
     const size_t cap = strlen(path) + 32;
