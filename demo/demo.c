@@ -1,10 +1,11 @@
 /* kith-demo: questions in words, answered from an index of package descriptions.
  *
- *     kith-demo INDEX DATA [QUESTION…]     DATA: words.txt words.i8.npy words_scale.npy texts.tsv
+ *     kith-demo EXACT GRAPH DATA [QUESTION…]
  *
- * Without questions it answers a handful of its own, prints recall and time, and then, on a
- * terminal, asks. Turning words into a vector (data/README.md) is all that happens here; the rest
- * is kith.h. */
+ * EXACT and GRAPH are the texts as a Flat index and as a Graph, DATA is a folder with words.txt,
+ * words.i8.npy, words_scale.npy and texts.tsv. Without questions it answers a handful of its own,
+ * prints recall, time and bytes of both indexes, and then, on a terminal, asks. Turning words into
+ * a vector (data/README.md) is all that happens here; the rest is kith.h. */
 #include <kith.h>
 
 #include <ctype.h>
@@ -22,8 +23,11 @@ typedef struct text_lines {
     size_t n;
 } text_lines;
 
+enum { EXACT, GRAPH, WAYS };
+static const char *const ways[WAYS] = {"exact", "graph"};
+
 typedef struct demo {
-    kith_index *ix;
+    kith_index *ix[WAYS];
     size_t d;
     text_lines words, texts;
     int8_t *vector; /* [words.n][d] */
@@ -164,41 +168,58 @@ static size_t embed(const demo *m, const char *text, float *out)
     return n;
 }
 
+/* How many of the graph's answers to q are among the exact ones. */
+static int same_answers(const demo *m, const float *q, const int64_t *exact, int *same)
+{
+    int64_t ids[SHOWN];
+
+    if (kith_search(m->ix[GRAPH], KITH_ROWS(q, 1, KITH_F32), &(kith_query)KITH_QUERY_K(SHOWN), ids,
+                    NULL) != KITH_OK)
+        return complain("search", kith_last_error());
+    *same = 0;
+    for (int i = 0; i < SHOWN; i++)
+        for (int j = 0; j < SHOWN; j++) *same += ids[i] != KITH_NO_ID && ids[i] == exact[j];
+    return 0;
+}
+
 static int answer(const demo *m, const char *question, const float *q)
 {
     int64_t ids[SHOWN];
     float score[SHOWN];
+    int same;
 
-    if (kith_search(m->ix, KITH_ROWS(q, 1, KITH_F32), &(kith_query)KITH_QUERY_K(SHOWN), ids,
+    if (kith_search(m->ix[EXACT], KITH_ROWS(q, 1, KITH_F32), &(kith_query)KITH_QUERY_K(SHOWN), ids,
                     score) != KITH_OK)
         return complain("search", kith_last_error());
     printf("\n%s\n", question);
     for (int i = 0; i < SHOWN && ids[i] != KITH_NO_ID; i++) {
         char name[256];
 
-        if (kith_get_label(m->ix, ids[i], name, sizeof name, NULL) != KITH_OK)
+        if (kith_get_label(m->ix[EXACT], ids[i], name, sizeof name, NULL) != KITH_OK)
             return complain("label", kith_last_error());
         const char *text = strchr(m->texts.line[ids[i]], '\t');
 
         printf("  %.3f  %-24s %s\n", (double)score[i], name, text ? text + 1 : "");
     }
+    if (same_answers(m, q, ids, &same)) return 1;
+    if (same == SHOWN)
+        printf("  the graph finds the same\n");
+    else
+        printf("  the graph finds %d of these %d\n", same, SHOWN);
     return 0;
 }
 
-/* Of the ids found, how many a float64 brute force over the stored rows finds too (equally near
- * rows count): the index's own arithmetic is not trusted here. */
-static int judge(const demo *m, const float *q, const int64_t *ids, const float *score,
-                 size_t *right)
+/* The similarity of q to each stored row [n] by a float64 brute force: the index's own arithmetic
+ * is not trusted here. */
+static int compare_all(const demo *m, const float *q, uint64_t n, double *similarity)
 {
-    const uint64_t n = kith_count(m->ix);
-    double *similarity = malloc(n * sizeof *similarity);
     float *row = malloc(m->d * sizeof *row);
-    int st = !similarity || !row;
+    int st = !row;
 
     for (uint64_t i = 0; i < n && !st; i++) {
         double dot = 0, xx = 0, qq = 0;
 
-        st = kith_get(m->ix, (int64_t)i, row) != KITH_OK;
+        st = kith_get(m->ix[EXACT], (int64_t)i, row) != KITH_OK;
         for (size_t j = 0; j < m->d; j++) {
             dot += (double)q[j] * (double)row[j];
             xx += (double)row[j] * (double)row[j];
@@ -206,15 +227,22 @@ static int judge(const demo *m, const float *q, const int64_t *ids, const float 
         }
         similarity[i] = xx > 0 && qq > 0 ? dot / sqrt(xx * qq) : 0;
     }
-    for (size_t i = 0; i < JUDGED && !st; i++) {
+    free(row);
+    return st ? complain("compare", kith_last_error()) : 0;
+}
+
+/* Of the ids found, how many a brute force finds too (equally near rows count). */
+static size_t judge(const double *similarity, uint64_t n, const int64_t *ids, const float *score)
+{
+    size_t right = 0;
+
+    for (size_t i = 0; i < JUDGED; i++) {
         size_t nearer = 0;
 
         for (uint64_t j = 0; j < n; j++) nearer += similarity[j] > similarity[ids[i]];
-        *right += nearer < JUDGED && fabs((double)score[i] - similarity[ids[i]]) < 1e-6;
+        right += nearer < JUDGED && fabs((double)score[i] - similarity[ids[i]]) < 1e-6;
     }
-    free(similarity);
-    free(row);
-    return st ? complain("judge", kith_last_error()) : 0;
+    return right;
 }
 
 static double now(void)
@@ -232,35 +260,64 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* How one index answered. */
+typedef struct measured {
+    double times[TIMED], bytes;
+    size_t n, right;
+} measured;
+
+static int measure_one(const demo *m, int way, const float *q, const double *similarity,
+                       measured *out)
+{
+    kith_query how = KITH_QUERY_K(JUDGED);
+    int64_t ids[JUDGED];
+    float score[JUDGED];
+    double t = now();
+
+    how.threads = 1;
+    if (kith_search(m->ix[way], KITH_ROWS(q, 1, KITH_F32), &how, ids, score) != KITH_OK)
+        return complain("search", kith_last_error());
+    out->times[out->n++] = now() - t;
+    if (similarity) out->right += judge(similarity, m->texts.n, ids, score);
+    return 0;
+}
+
+static void take_bytes(void *ctx, const char *name, const char *unit, double value)
+{
+    (void)unit;
+    if (strcmp(name, "file_bytes") == 0) *(double *)ctx = value;
+}
+
 /* The texts themselves, evenly spread, as questions: time of each and recall of some. */
 static int measure(const demo *m, float *q)
 {
-    double times[TIMED];
-    size_t n = 0, right = 0, judged = 0;
+    double *similarity = malloc(m->texts.n * sizeof *similarity);
+    measured of[WAYS] = {{{0}, 0, 0, 0}, {{0}, 0, 0, 0}};
+    size_t judged = 0;
+    int st = similarity ? 0 : complain("measure", "out of memory");
 
-    for (size_t i = 0; i < TIMED; i++) {
-        int64_t ids[JUDGED];
-        float score[JUDGED];
-        kith_query how = KITH_QUERY_K(JUDGED);
-        double t;
+    for (size_t i = 0; i < TIMED && !st; i++) {
+        const int by_hand = i % 5 == 0;
 
         if (embed(m, m->texts.line[i * (m->texts.n / TIMED)], q) == 0) continue;
-        how.threads = 1;
-        t = now();
-        if (kith_search(m->ix, KITH_ROWS(q, 1, KITH_F32), &how, ids, score) != KITH_OK)
-            return complain("search", kith_last_error());
-        t = now() - t;
-        times[n++] = t;
-        if (i % 5 == 0) {
-            if (judge(m, q, ids, score, &right)) return 1;
-            judged += JUDGED;
-        }
+        if (by_hand) st = compare_all(m, q, m->texts.n, similarity);
+        for (int way = 0; way < WAYS && !st; way++)
+            st = measure_one(m, way, q, by_hand ? similarity : NULL, &of[way]);
+        if (by_hand) judged += JUDGED;
     }
-    qsort(times, n, sizeof *times, ascending);
-    printf("\n%zu texts of %zu numbers; recall@%d against a float64 brute force %.4f; "
-           "%.2f ms a query (median of %zu, 1 thread)\n",
-           m->texts.n, m->d, JUDGED, judged ? (double)right / (double)judged : 0.0,
-           n ? 1e3 * times[n / 2] : 0.0, n);
+    free(similarity);
+    if (st || judged == 0) return st;
+    printf("\n%zu texts of %zu numbers; recall@%d against a float64 brute force, ms a query "
+           "(median of %zu, 1 thread), bytes of the file\n",
+           m->texts.n, m->d, JUDGED, of[EXACT].n);
+    for (int way = 0; way < WAYS; way++) {
+        measured *w = &of[way];
+
+        qsort(w->times, w->n, sizeof *w->times, ascending);
+        kith_stats(m->ix[way], take_bytes, &w->bytes);
+        printf("  %s  %.4f  %6.3f ms  %9.0f bytes\n", ways[way], (double)w->right / (double)judged,
+               1e3 * w->times[w->n / 2], w->bytes);
+    }
     return 0;
 }
 
@@ -287,17 +344,20 @@ static int converse(const demo *m, float *q)
     }
 }
 
-static int load(demo *m, const char *index, const char *folder)
+static int load(demo *m, char **indexes, const char *folder)
 {
     char path[1024];
 
-    if (kith_open(index, KITH_OPEN_MAP, NULL, &m->ix) != KITH_OK)
-        return complain("open", kith_last_error());
-    m->d = kith_dim(m->ix);
+    for (int way = 0; way < WAYS; way++)
+        if (kith_open(indexes[way], KITH_OPEN_MAP, NULL, &m->ix[way]) != KITH_OK)
+            return complain("open", kith_last_error());
+    m->d = kith_dim(m->ix[EXACT]);
     if (read_lines(join(folder, "words.txt", path), &m->words) ||
         read_lines(join(folder, "texts.tsv", path), &m->texts))
         return 1;
-    if (m->texts.n != kith_count(m->ix)) return complain(path, "does not belong to this index");
+    for (int way = 0; way < WAYS; way++)
+        if (m->texts.n != kith_count(m->ix[way]) || m->d != kith_dim(m->ix[way]))
+            return complain(path, "does not belong to these indexes");
     return read_rows(join(folder, "words.i8.npy", path), KITH_I8, m->words.n, m->d,
                      (void **)&m->vector) ||
            read_rows(join(folder, "words_scale.npy", path), KITH_F32, m->words.n, 1,
@@ -313,17 +373,17 @@ int main(int argc, char **argv)
     float *q = NULL;
     int st;
 
-    if (argc < 3) {
-        fprintf(stderr, "usage: kith-demo INDEX DATA [QUESTION...]\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: kith-demo EXACT GRAPH DATA [QUESTION...]\n");
         return 2;
     }
-    st = load(&m, argv[1], argv[2]);
+    st = load(&m, argv + 1, argv[3]);
     if (!st) {
         q = malloc(m.d * sizeof *q);
         st = q == NULL;
     }
-    for (int i = 3; i < argc && !st; i++) st = ask(&m, argv[i], q);
-    if (argc == 3) {
+    for (int i = 4; i < argc && !st; i++) st = ask(&m, argv[i], q);
+    if (argc == 4) {
         for (size_t i = 0; i < sizeof questions / sizeof *questions && !st; i++)
             st = ask(&m, questions[i], q);
         if (!st) st = measure(&m, q);
@@ -336,6 +396,6 @@ int main(int argc, char **argv)
     free(m.words.bytes);
     free(m.texts.line);
     free(m.texts.bytes);
-    kith_free(m.ix);
+    for (int way = 0; way < WAYS; way++) kith_free(m.ix[way]);
     return st;
 }

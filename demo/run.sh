@@ -10,10 +10,12 @@ trap 'rm -rf "$work"' EXIT INT TERM
 cut -f 1 "$data/texts.tsv" >"$work/names.txt"
 "$KITH" build "$data/base.i8.npy" -o "$work/packages.kith" --spec Flat,I8 --metric cosine \
     --labels "$work/names.txt"
+"$KITH" build "$data/base.i8.npy" -o "$work/graph.kith" --spec Graph,I8 --metric cosine \
+    --labels "$work/names.txt"
 if [ -n "${ASK:-}" ]; then
-    "$KITH_DEMO" "$work/packages.kith" "$data" "$ASK"
+    "$KITH_DEMO" "$work/packages.kith" "$work/graph.kith" "$data" "$ASK"
 else
-    "$KITH_DEMO" "$work/packages.kith" "$data"
+    "$KITH_DEMO" "$work/packages.kith" "$work/graph.kith" "$data"
     printf '\nthe same as a command: which packages are like "gnome-chess"?\n\n'
     "$KITH" search "$work/packages.kith" --by-label gnome-chess --exclude-self -k 5
     printf '\nyour own question: make demo ASK="control a telescope"\n'
