@@ -9,7 +9,7 @@
 #include "output.h"
 #include "points.h"
 
-enum { KERNEL_LINE = 32, BARS = 14 };
+enum { KERNEL_LINE = 32, BARS = 14, CURVE_BARS = 20 };
 
 static const option own[] = {
     {"json", NULL, "one JSON object", 0},
@@ -17,7 +17,8 @@ static const option own[] = {
      "the graph instead: degrees, twins, the share that is reached, paths and clustering of a "
      "sample beside those of a random graph",
      0},
-    {"plot", NULL, "with --graph: draw how many nodes have how many links", 0},
+    {"plot", NULL,
+     "with --graph: draw how many nodes have how many links, and the curve of kith tune", 0},
     {"cpu", NULL,
      "instead: the instruction sets kith has kernels for, whether they run here, and which of them "
      "does what (type:set)",
@@ -160,7 +161,24 @@ static void plot_degrees(const char *title, const figures *f)
     plot_bars(stdout, title, b, bars);
 }
 
-static void graph_json(const job *j, const figures *graph, const figures degrees[2], int plot)
+/* What each recall cost when the index was tuned. */
+static void plot_curve(const curve *c)
+{
+    bar b[CURVE_BARS] = {0};
+    const size_t n = c->n < CURVE_BARS ? c->n : CURVE_BARS;
+    char title[64];
+
+    for (size_t i = 0; i < n; i++) {
+        const kith_point *p = &c->point[i * c->n / n];
+
+        snprintf(b[i].name, sizeof b[i].name, "%.4f", (double)p->recall);
+        b[i].value = round(10 * (double)p->us) / 10;
+    }
+    snprintf(title, sizeof title, "microseconds a query by recall@%u, when it was tuned", c->k);
+    plot_bars(stdout, title, b, n);
+}
+
+static void graph_json(const job *j, const figures *graph, const figures degrees[2], const curve *c)
 {
     static const char *const parts[] = {"out_degrees", "in_degrees"};
     json out = {stdout, 0};
@@ -170,17 +188,18 @@ static void graph_json(const job *j, const figures *graph, const figures degrees
     json_text(&out, "spec", kith_spec(j->index));
     for (size_t i = 0; i < graph->n; i++)
         put_stat_json(&out, graph->at[i].name, graph->at[i].text, graph->at[i].value);
-    for (size_t p = 0; plot && p < 2; p++) {
+    for (size_t p = 0; c != NULL && p < 2; p++) {
         json_open(&out, parts[p], '{');
         for (size_t i = 0; i < degrees[p].n; i++)
             json_double(&out, degrees[p].at[i].name, degrees[p].at[i].value);
         json_close(&out, '}');
     }
+    if (c != NULL && c->n > 0) curve_put_json(c, &out);
     json_close(&out, '}');
     json_line(&out);
 }
 
-static void graph_text(const job *j, const figures *graph, const figures degrees[2])
+static void graph_text(const job *j, const figures *graph, const figures degrees[2], const curve *c)
 {
     static const char *const titles[] = {"nodes by links away from them", "nodes by links to them"};
 
@@ -199,21 +218,25 @@ static void graph_text(const job *j, const figures *graph, const figures degrees
         putchar('\n');
         plot_degrees(titles[p], &degrees[p]);
     }
+    if (c == NULL || c->n == 0) return;
+    putchar('\n');
+    plot_curve(c);
 }
 
-static kith_status show_graph(job *j, int as_json, int plot)
+/* c: NULL, or the curve, to be drawn with the degrees. */
+static kith_status show_graph(job *j, int as_json, const curve *c)
 {
     kith_status st = KITH_OK;
     figures graph = {0}, degrees[2] = {{0}};
 
     TRY(inspect(j, "graph", &graph));
-    if (plot) TRY(inspect(j, "out_degrees", &degrees[0]));
-    if (plot) TRY(inspect(j, "in_degrees", &degrees[1]));
+    if (c != NULL) TRY(inspect(j, "out_degrees", &degrees[0]));
+    if (c != NULL) TRY(inspect(j, "in_degrees", &degrees[1]));
     progress_end(&j->progress);
     if (as_json)
-        graph_json(j, &graph, degrees, plot);
+        graph_json(j, &graph, degrees, c);
     else
-        graph_text(j, &graph, degrees);
+        graph_text(j, &graph, degrees, c);
 out:
     free(graph.at);
     free(degrees[0].at);
@@ -294,7 +317,7 @@ static kith_status run(const arguments *a)
     TRY(job_open(&j, a->operand[0], KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
     TRY(curve_read(j.index, &c));
     if (given_flag(a, "graph"))
-        TRY(show_graph(&j, as_json, plot));
+        TRY(show_graph(&j, as_json, plot ? &c : NULL));
     else if (as_json)
         show_json(j.index, a->operand[0], &c);
     else

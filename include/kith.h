@@ -218,7 +218,7 @@ enum {
     KITH_OPEN_VERIFY = 2, /* every checksum is compared first */
     KITH_OPEN_READ_ONLY = 4, /* changing calls return READ_ONLY */
     KITH_OPEN_REPAIR = 8 /* every checksum is compared, and what kith_repair can make anew from the
-                            rows may be damaged: it is left out */
+                            rows may be damaged: it is left out, and so is a damaged curve */
 };
 /* The index in a file. Structure and metadata are checked always, rows with KITH_OPEN_VERIFY (or
  * kith_verify). A mapped index can be changed (what changes is copied) and saved, over its own file

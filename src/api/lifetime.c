@@ -100,6 +100,14 @@ static void release_container(void *keep)
     ki_container_release(keep);
 }
 
+/* What is beside the rows could not be opened: without it, then, where that is asked for. */
+static kith_status pass_over(kith_index *ix, kith_status st, uint32_t flags)
+{
+    if (st != KITH_CORRUPT || !(flags & KITH_OPEN_REPAIR)) return st;
+    if (!ix->damage[0]) ki_sentence_get(ix->damage);
+    return KITH_OK;
+}
+
 /* The spec in the file decides the navigator; the rows know dimension, metric and codec. */
 static kith_status open_sections(kith_index *ix, uint32_t flags)
 {
@@ -132,14 +140,11 @@ static kith_status open_sections(kith_index *ix, uint32_t flags)
     if (ix->plan.nav->open) {
         const ki_opening from = {r, ix->container, share_container, release_container};
         st = ix->plan.nav->open(ix->rows, &ix->env, &from, ix->plan.params);
-        if (st == KITH_CORRUPT && flags & KITH_OPEN_REPAIR) {
-            ki_sentence_get(ix->damage);
-            st = KITH_OK; // without it, then
-        }
+        KI_TRY(pass_over(ix, st, flags));
     }
+    KI_TRY(pass_over(ix, ki_curve_open(ix->rows, &ix->env, r), flags));
     if (ki_container_damage(ix->container)[0])
         memcpy(ix->damage, ki_container_damage(ix->container), sizeof ix->damage);
-    KI_TRY(ki_curve_open(ix->rows, &ix->env, r));
 out:
     if (v) ki_view_release(ix->rows, v);
     return st;

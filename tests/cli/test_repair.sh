@@ -34,6 +34,13 @@ for side in 'out', 'in':
     assert sum(d.values()) == g['nodes'] and max(d) == g[side + '_most'], d
     assert abs(sum(k * v for k, v in d.items()) / g['nodes'] - g[side + '_mean']) < 1e-3
 assert 1 < g['path'] < 8 and g['clustering'] > 3 * g['random_clustering'], g"
+grep -q 'microseconds' first && bad "a curve that nobody made: $(cat first)"
+cp x.kith tuned.kith
+ok tune tuned.kith -n 30 -q
+ok info tuned.kith --graph --plot
+grep -q '^microseconds a query by recall@10' out || bad "no curve: $(cat out)"
+ok info tuned.kith --graph --plot --json
+check "assert len(json.load(open('out'))['curve']) > 1"
 ok info few.kith --graph
 grep -q 'every search looks at all rows' out || bad "no graph: $(cat out)"
 ok info few.kith --graph --plot --json

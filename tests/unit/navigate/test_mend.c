@@ -19,6 +19,7 @@ enum { N = 1200, D = 20, NQ = 20, COPIES = 12, DEGREE = 48, HEAD = 64 };
 #define GLNK KI_FOUR('G', 'L', 'N', 'K')
 #define GCOD KI_FOUR('G', 'C', 'O', 'D')
 #define SPEC KI_FOUR('S', 'P', 'E', 'C')
+#define TUNE KI_FOUR('T', 'U', 'N', 'E')
 #define CODE KI_FOUR('C', 'O', 'D', 'E')
 
 static float rows[N + NQ][D];
@@ -472,6 +473,36 @@ static void what_repair_leaves(void **state)
     free(out.p);
 }
 
+/* A tuned curve that is damaged is left out as well. */
+static void a_damaged_curve(void **state)
+{
+    kith_tuning how = KITH_TUNING_INIT;
+    bytes whole = {0};
+    told of = {{0}, {0}};
+    two_indexes t;
+    kith_index *ix;
+    size_t len = 0, n;
+
+    (void)state;
+    how.sample = 20;
+    make(&t, "", &whole);
+    must(kith_tune(t.graph, NULL, &how, NULL));
+    whole.len = 0;
+    must(kith_write(t.graph, append, &whole));
+    section_of(&whole, TUNE, &len)[9] ^= 1;
+    refused(kith_open_view(whole.p, whole.len, 0, NULL, &ix), KITH_CORRUPT, "section TUNE");
+    must(kith_open_view(whole.p, whole.len, KITH_OPEN_REPAIR, NULL, &ix));
+    must(kith_repair(ix, take, &of, NULL));
+    assert_non_null(strstr(of.damage, "section TUNE"));
+    assert_string_equal(of.mended, "");
+    must(kith_curve(ix, NULL, 0, &n));
+    assert_int_equal(n, 0);
+    must(kith_verify(ix, NULL));
+    kith_free(ix);
+    two_close(&t);
+    free(whole.p);
+}
+
 static void told_nothing(void *ctx, const char *name, const char *text, double value)
 {
     (void)ctx;
@@ -673,6 +704,7 @@ int main(void)
         cmocka_unit_test(links_of_bytes),
         cmocka_unit_test(wrong_checksums),
         cmocka_unit_test(what_repair_leaves),
+        cmocka_unit_test(a_damaged_curve),
         cmocka_unit_test(nothing_to_mend),
         cmocka_unit_test(failures),
         cmocka_unit_test(figures_of_a_graph),
