@@ -51,7 +51,7 @@ out:
     return st;
 }
 
-static kith_status tune(job *j, const arguments *a)
+static kith_status tune(job *j, const arguments *a, uint32_t *k)
 {
     const char *path = a->operands > 1 ? a->operand[1] : NULL;
     kith_status st = KITH_OK;
@@ -60,6 +60,7 @@ static kith_status tune(job *j, const arguments *a)
     kith_rows rows;
 
     TRY(read_how(a, &how));
+    *k = how.k;
     if (path == NULL) {
         st = kith_tune(j->index, NULL, &how, &j->watch);
     } else {
@@ -77,6 +78,7 @@ static kith_status run(const arguments *a)
     const char *out = given_text(a, "output"), *plot = given_text(a, "plot");
     kith_status st = KITH_OK;
     curve c = {0};
+    uint32_t k = 0;
     job j;
 
     TRY(job_begin(a, &j));
@@ -84,15 +86,16 @@ static kith_status run(const arguments *a)
     TRY(check_plot(plot));
     TRY(job_lock(&j, out));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_COPY | given_verify(a)));
-    TRY(tune(&j, a));
+    TRY(tune(&j, a, &k));
     TRY(curve_read(j.index, &c));
     progress_end(&j.progress);
-    if (c.n == 0) {
-        note("%s: every search is exact; there is nothing to tune", a->operand[0]);
-        goto out;
-    }
+    if (c.n == 0)
+        note("%s: every search of %u neighbours is exact; there is nothing to tune", a->operand[0],
+             k);
+    if (c.k == 0 && strcmp(out, a->operand[0]) == 0) goto out; // nothing was stored
     TRY(job_save(&j, out));
     progress_end(&j.progress);
+    if (c.n == 0) goto out;
     curve_put(&c, given_flag(a, "json"));
     TRY(check_stdout());
     if (plot != NULL) TRY(curve_plot(&c, plot, out));

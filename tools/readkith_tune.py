@@ -23,7 +23,7 @@ class Curve:
         check(len(data) >= HEAD.size, f"{len(data)} bytes")
         (version, count, self.k, self.rows, self.queries, flags, later) = HEAD.unpack_from(data)
         check(version == 1 and flags < 2 and not later, f"version {version}, flags {flags}")
-        check(0 < count <= POINTS_MOST, f"{count} points")
+        check(count <= POINTS_MOST, f"{count} points")
         check(len(data) == HEAD.size + count * POINT.size, f"{len(data)} bytes")
         check(0 < self.k <= ROWS_MOST, f"k = {self.k}")
         check(0 < self.rows <= ROWS_MOST and self.queries > 0,
@@ -38,6 +38,6 @@ class Curve:
             before = p.recall
 
     def summary(self):
-        last = self.points[-1]
-        return (f"curve: {len(self.points)} points up to recall {last.recall:.5f}@{self.k}, "
+        last = self.points[-1].recall if self.points else 0
+        return (f"curve: {len(self.points)} points up to recall {last:.5f}@{self.k}, "
                 f"by {self.queries} {'rows' if self.drawn else 'queries'}")

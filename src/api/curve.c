@@ -140,9 +140,9 @@ static kith_status read_head(ki_span s, ki_curve *c)
     c->rows = ki_le32(h + 12);
     c->queries = ki_le32(h + 16);
     c->drawn = ki_le32(h + 20) == DRAWN;
-    if (c->n == 0 || c->n > KI_CURVE_POINTS || s.len != HEAD + (size_t)c->n * POINT)
-        return ki_fail(KITH_CORRUPT, "section TUNE: %zu bytes do not hold %u points of 1…%d", s.len,
-                       c->n, KI_CURVE_POINTS);
+    if (c->n > KI_CURVE_POINTS || s.len != HEAD + (size_t)c->n * POINT)
+        return ki_fail(KITH_CORRUPT, "section TUNE: %zu bytes do not hold %u points of at most %d",
+                       s.len, c->n, KI_CURVE_POINTS);
     if (c->k == 0 || c->k > KITH_MAX_ROWS || c->rows == 0 || c->rows > KITH_MAX_ROWS ||
         c->queries == 0)
         return ki_fail(KITH_CORRUPT, "section TUNE: k = %u, %u rows, %u queries", c->k, c->rows,

@@ -511,7 +511,7 @@ kith_status kith_tune(kith_index *ix, const kith_rows *queries, const kith_tunin
     ki_progress_init(&t->progress, w, "tune", 0);
     KI_TRY(take_queries(t, queries));
     KI_TRY(measure(t));
-    if (t->curve->n) KI_TRY(publish(ix, &t->curve));
+    KI_TRY(publish(ix, &t->curve));
 out:
     if (!t) return st;
     ki_release(&ix->env, t->of, t->nq, sizeof *t->of);

@@ -158,6 +158,28 @@ static void read_as_written(void **state)
     close_fixture(&f);
 }
 
+/* Tuned, and nothing but looking at every row does. */
+static void no_points(void **state)
+{
+    ki_ask ask = {0};
+    memory_section *s;
+    const ki_view *v;
+    fixture f;
+
+    (void)state;
+    open_fixture(&f, true);
+    s = written(&f);
+    ki_put_le32(s->bytes + 4, 0);
+    s->len = HEAD;
+    must(ki_curve_open(f.rows, &f.env, &f.blob.reader));
+    v = ki_view_acquire(f.rows);
+    assert_int_equal(ki_curve_of(v)->n, 0);
+    must(ki_curve_ask(v, 0.5f, 10, &ask));
+    assert_true(ask.exhaustive);
+    ki_view_release(f.rows, v);
+    close_fixture(&f);
+}
+
 static void put_float(uint8_t *to, float x)
 {
     memcpy(to, &x, sizeof x);
@@ -221,7 +243,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_recall_takes), cmocka_unit_test(without_a_curve),
-        cmocka_unit_test(read_as_written), cmocka_unit_test(hostile_sections)};
+        cmocka_unit_test(read_as_written), cmocka_unit_test(no_points),
+        cmocka_unit_test(hostile_sections)};
 
     return cmocka_run_group_tests_name("curve", tests, NULL, NULL);
 }
