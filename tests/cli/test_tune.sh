@@ -125,5 +125,8 @@ for damaged in bad_*.kith; do
     "$python" "$reader" "$damaged" >read 2>&1 && bad "the second reader takes $damaged"
     grep -q 'section TUNE' read || bad "the second reader of $damaged says: $(cat read)"
 done
-[ -e bad_more.kith ] || bad "no damaged files"
+ok repair bad_more.kith -o mended.kith
+grep -q 'section TUNE' out err || bad "$last: $(cat out err)"
+ok verify mended.kith
+fails 1 'kith tune' search mended.kith q.npy --recall 0.9
 finish
