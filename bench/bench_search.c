@@ -11,6 +11,9 @@
  *     walk NQ K EFFORT SLACK [OUT]          one by one with kith_query's effort and slack
  *     latency NQ K EFFORT SLACK OUT         the same; OUT gets each query's ns, float64 [NQ]
  *     filter NQ K PERMILLE      one by one through a bound filter that passes so many rows
+ *     through BITS FIRST NQ K EFFORT SLACK [OUT]
+ *                               as walk, from query FIRST on, through the bound filter whose words
+ *                               are the file BITS
  *     range NQ LIMIT [OUT]      one by one; OUT gets the ids, each row ended by -1
  *     stream BYTES              read bandwidth of this process, bytes/s
  *     save PATH | open PATH FLAGS | count
@@ -18,7 +21,7 @@
  *     visits                    kith_stats' visits and hops so far, 0 where it has none
  *
  * Each answer is one line: seconds of the work itself, then a number of the request's own. With
- * KITH_BENCH_CPU_TIME set, knn, one, walk and latency tell the process's CPU time instead. */
+ * KITH_BENCH_CPU_TIME set, knn, one, walk, through and latency tell the process's CPU time. */
 #define _GNU_SOURCE /* madvise */
 #include <kith.h>
 
@@ -36,7 +39,7 @@ typedef struct bench {
     kith_rows queries;
     size_t d, row;
     uint32_t threads;
-    clockid_t clock; /* of knn, one, walk and latency */
+    clockid_t clock; /* of knn, one, walk, through and latency */
 } bench;
 
 static double seconds_of(clockid_t clock)
@@ -186,6 +189,32 @@ static void filtered(const bench *b, size_t nq, uint32_t k, unsigned permille)
     free(words);
 }
 
+/* Queries first … first + nq - 1 through a filter that is the words of a file. */
+static void through(const bench *b, const char *path, size_t first, size_t nq, kith_query how,
+                    const char *out)
+{
+    const uint64_t n = kith_count(b->ix);
+    uint64_t *words = need(calloc(n / 64 + 1, sizeof *words));
+    FILE *f = fopen(path, "rb");
+    kith_filter *bits, *bound;
+    bench part = *b;
+
+    if (!f || fread(words, sizeof *words, (n + 63) / 64, f) != (n + 63) / 64) {
+        fprintf(stderr, "bench_search: %s is no filter of %llu rows\n", path,
+                (unsigned long long)n);
+        exit(1);
+    }
+    fclose(f);
+    must(kith_filter_bits(words, n, NULL, &bits), "filter");
+    must(kith_filter_bind(b->ix, bits, &bound), "bind");
+    how.filter = bound;
+    part.queries = some(b, first, nq);
+    knn(&part, nq, how, 1, out);
+    kith_filter_free(bound);
+    kith_filter_free(bits);
+    free(words);
+}
+
 static void range(const bench *b, size_t nq, float limit, const char *out)
 {
     FILE *f = out[0] ? fopen(out, "wb") : NULL;
@@ -291,8 +320,8 @@ static void see_walks(void *ctx, const char *name, const char *text, double valu
 /* Requests of k nearest neighbours; 0 when the line is none. */
 static int serve_knn(const bench *b, const char *line)
 {
-    char path[1024] = "";
-    size_t nq;
+    char path[1024] = "", bits[1024];
+    size_t first, nq;
     uint32_t k, effort;
     float slack;
 
@@ -302,6 +331,9 @@ static int serve_knn(const bench *b, const char *line)
         knn(b, nq, at_point(k, 0, 0), 1, path);
     else if (sscanf(line, "walk %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) >= 4)
         knn(b, nq, at_point(k, effort, slack), 1, path);
+    else if (sscanf(line, "through %1023s %zu %zu %u %u %f %1023s", bits, &first, &nq, &k, &effort,
+                    &slack, path) >= 6)
+        through(b, bits, first, nq, at_point(k, effort, slack), path);
     else if (sscanf(line, "latency %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) == 5)
         latency(b, nq, at_point(k, effort, slack), path);
     else

@@ -11,6 +11,8 @@
  * build was now.
  *
  *     one NQ K EF [OUT]         one by one; OUT gets the ids, int64 [NQ][K], nearest first
+ *     through BITS FIRST NQ K EF [OUT]   the same from query FIRST on, through hnswlib's filter
+ *                               functor on the bits of a file
  *     latency NQ K EF OUT       the same; OUT gets each query's nanoseconds, float64 [NQ]
  *     visits NQ K EF            distances computed (counted, so slower than `one`), 0
  *     open                      seconds to load CACHE again, and those until a first query's answer
@@ -199,14 +201,16 @@ static void store(const char *path, const void *bytes, size_t len)
 }
 
 /* nq queries one by one; each (may be null) gets every query's nanoseconds. Returns seconds. */
-static double search(Worker &w, size_t nq, size_t k, size_t ef, int64_t *ids, double *each)
+static double search(Worker &w, size_t nq, size_t k, size_t ef, int64_t *ids, double *each,
+                     size_t first = 0, hnswlib::BaseFilterFunctor *filter = nullptr)
 {
     double start, last;
 
     w.graph->setEf(ef);
     last = start = seconds_of(w.clock);
     for (size_t i = 0; i < nq; i++) {
-        auto found = w.graph->searchKnn(w.queries.x.data() + i % w.queries.n * w.queries.d, k);
+        auto found = w.graph->searchKnn(
+            w.queries.x.data() + (first + i) % w.queries.n * w.queries.d, k, filter);
 
         for (size_t j = k; j > found.size(); j--) ids[i * k + j - 1] = -1;
         for (size_t j = found.size(); j > 0; j--, found.pop())
@@ -219,6 +223,25 @@ static double search(Worker &w, size_t nq, size_t k, size_t ef, int64_t *ids, do
         }
     }
     return seconds_of(w.clock) - start;
+}
+
+struct Bits : hnswlib::BaseFilterFunctor {
+    std::vector<uint64_t> words;
+
+    bool operator()(hnswlib::labeltype id) override { return words[id / 64] >> id % 64 & 1; }
+};
+
+static double through(Worker &w, const char *path, size_t first, size_t nq, size_t k, size_t ef,
+                      int64_t *ids)
+{
+    std::ifstream f(path, std::ios::binary);
+    Bits bits;
+
+    bits.words.resize((w.graph->cur_element_count + 63) / 64);
+    f.read(reinterpret_cast<char *>(bits.words.data()),
+           static_cast<std::streamsize>(bits.words.size() * sizeof bits.words[0]));
+    if (!f) die(std::string(path) + " is cut");
+    return search(w, nq, k, ef, ids, nullptr, first, &bits);
 }
 
 static size_t counted;
@@ -265,12 +288,19 @@ static void reopen(Worker &w)
 
 static void serve(Worker &w)
 {
-    char line[2048], path[1024];
-    size_t nq, k, ef;
+    char line[2048], path[1024], bits[1024];
+    size_t first, nq, k, ef;
 
     while (fgets(line, sizeof line, stdin)) {
         path[0] = 0;
-        if (sscanf(line, "one %zu %zu %zu %1023s", &nq, &k, &ef, path) >= 3) {
+        if (sscanf(line, "through %1023s %zu %zu %zu %zu %1023s", bits, &first, &nq, &k, &ef,
+                   path) >= 5) {
+            std::vector<int64_t> ids(nq * k);
+            const double t = through(w, bits, first, nq, k, ef, ids.data());
+
+            store(path, ids.data(), ids.size() * sizeof ids[0]);
+            printf("%.9f %zu\n", t, nq);
+        } else if (sscanf(line, "one %zu %zu %zu %1023s", &nq, &k, &ef, path) >= 3) {
             std::vector<int64_t> ids(nq * k);
             const double t = search(w, nq, k, ef, ids.data(), nullptr);
 

@@ -12,6 +12,8 @@
 enum {
     TAKE = 8,         /* queries that a thread takes at a time */
     VISITS_EACH = 12, /* distances that a walk costs for each row of its effort, about */
+    FEWER_NEAR = 4,   /* so many times fewer pass near the query: a walk would miss what does */
+    PATIENCE = 4,     /* so many times what a walk should cost is too much */
     RANGE_K = 10,     /* range: the walk finds its way by so many nearest */
     WALK_LEAST = 1000 /* live rows; fewer are looked at one by one */
 };
@@ -328,7 +330,8 @@ static kith_status find(const call *c, finder *f, size_t i)
     if (c->ask->k == SIZE_MAX) walk.reach = ki_lens_reach(c->g->lens, f->q, c->ask->limit, f->off);
     KI_TRY(ki_walk_run(&f->walk, &walk));
     count_walk(c->g, &f->walk, c->ask->visits);
-    KI_TRY(answer(f, i, &enough, c->receive, c->ctx));
+    enough = !f->walk.hopeless;
+    if (enough) KI_TRY(answer(f, i, &enough, c->receive, c->ctx));
     if (!enough) KI_TRY(exactly(c, i));
     KI_TRY(ki_progress_add(c->ask->progress, c->v->n));
 out:
@@ -364,19 +367,52 @@ out:
     return st;
 }
 
-/* Whether looking at all rows that may answer costs less than a walk among all n, of which only
- * that share may: about visits * n / eligible distances. */
-static bool better_exact(const ki_view *v, const ki_graph *g, const ki_ask *ask, size_t effort)
+/* Rows that may answer. */
+static uint64_t may_answer(const ki_view *v, const ki_ask *ask)
 {
     const bool masked = ask->mask && ask->mask->words;
-    const uint64_t may = masked && ask->mask->count < v->live ? ask->mask->count : v->live;
-    const uint64_t visits = VISITS_EACH * (uint64_t)effort;
+
+    return masked && ask->mask->count < v->live ? ask->mask->count : v->live;
+}
+
+/* A walk goes through rows that do not pass, so that among those that do it is more thorough than
+ * one without a filter: less effort comes to the same recall. */
+static size_t filtered_effort(const ki_view *v, uint64_t may, size_t k, size_t effort)
+{
+    const size_t less = (size_t)((double)effort * sqrt((double)may / (double)v->n));
+
+    return less < k ? k : less;
+}
+
+/* About so many distances a walk takes until it has seen enough of the rows that may answer. */
+static uint64_t walk_cost(const ki_view *v, uint64_t may, size_t effort)
+{
+    return VISITS_EACH * (uint64_t)effort * v->n / may;
+}
+
+/* Whether looking at all rows that may answer costs less than a walk among all. */
+static bool better_exact(const ki_view *v, const ki_graph *g, const ki_ask *ask, size_t effort)
+{
+    const uint64_t may = may_answer(v, ask);
 
     if (!g || g->n != v->n || g->generation != v->generation || g->codec != v->codec) return true;
     if (may < WALK_LEAST) return true;
     if (ask->k != SIZE_MAX && ask->k > may / 4) return true;
     if (ask->k == SIZE_MAX && !(ask->limit < (double)INFINITY)) return true;
-    return may * may <= visits * v->n;
+    return may <= walk_cost(v, may, effort);
+}
+
+/* A filter is known by its bits, so that a walk can give up for an exact search: when it took as
+ * many distances as that does, or far more than it should. One with a budget does not. */
+static void set_filter(const ki_view *v, const ki_ask *ask, ki_walk_ask *walk)
+{
+    const uint64_t may = may_answer(v, ask), most = PATIENCE * walk_cost(v, may, walk->effort);
+
+    if (!ask->mask || !ask->mask->words || ask->deadline_us || ask->max_visits) return;
+    walk->pass = ask->mask->words;
+    walk->pass_n = ask->mask->n;
+    walk->least_share = (float)may / (float)v->n / FEWER_NEAR;
+    walk->patience = ask->k == SIZE_MAX || may < most ? may : most;
 }
 
 /* The slack that goes with an effort where none is given: pairs that were near the best in the
@@ -406,6 +442,8 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
     size_t effort = ask->effort ? ask->effort : g ? g->effort : 1, threads;
 
     if (effort < k) effort = k;
+    if (ask->mask && ask->mask->words && v->n)
+        effort = filtered_effort(v, may_answer(v, ask), k, effort);
     if (better_exact(v, g, ask, effort))
         return ki_exact_search(v, env, q, nq, ask, scratch, receive, ctx);
     c.walk = (ki_walk_ask){.n = v->n,
@@ -416,6 +454,7 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
                                                                       : slack_of(effort),
                            .max_visits = ask->max_visits,
                            .start = UINT32_MAX};
+    set_filter(v, ask, &c.walk);
     c.checked = (ask->mask && ask->mask->words) || v->live < v->n || ask->has_after;
     c.q_bytes = v->codec->type == KI_BITS ? v->row_bytes : v->d * sizeof(float);
     threads = ki_thread_count(env, ask->threads, (nq + TAKE - 1) / TAKE);

@@ -4,6 +4,7 @@
  * hard ones, whose distances are all alike, from exploding. */
 #include "navigate/graph/walk.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -20,7 +21,10 @@ enum {
     BIN_SHIFT = 16,   /* bits of a float that a bin ignores: 128 bins an octave */
     BINS_ABOVE = 64,  /* bins above the first distance */
     CLOCK_HOPS = 16,  /* hops between looks at the clock */
-    STARTS = 1        /* nearest entries to start from */
+    STARTS = 1,       /* nearest entries to start from */
+    LOOK_AT = 192,    /* distances, after which a walk is near its query */
+    NEAR = 8,         /* rows around it whose neighbours are looked at */
+    FAR = 4           /* so many times the first distance may what passes lie */
 };
 _Static_assert(KI_WALK_RING >= LAG + KI_DEGREE_MOST + KI_WALK_BATCH, "a hop's rows fit");
 
@@ -310,9 +314,15 @@ static bool choose(ki_walk *w)
     return true;
 }
 
-/* Go on from the row that was chosen longest ago: its neighbours that were not seen queue up. */
-static bool expand(ki_walk *w, uint32_t n)
+static bool passes(const ki_walk_ask *ask, uint32_t pos)
 {
+    return pos < ask->pass_n && ki_bit_get(ask->pass, pos);
+}
+
+/* Go on from the row that was chosen longest ago: its neighbours that were not seen queue up. */
+static bool expand(ki_walk *w, const ki_walk_ask *ask)
+{
+    const uint32_t n = ask->n;
     const _Atomic uint32_t *row;
     uint64_t *const marks = w->marks;
     uint32_t *const trail = w->trail;
@@ -324,6 +334,7 @@ static bool expand(ki_walk *w, uint32_t n)
     pos = w->ready[0];
     w->ready_n--;
     for (size_t i = 0; i < w->ready_n; i++) w->ready[i] = w->ready[i + 1];
+    w->hops++;
     row = ki_graph_links(w->g, pos);
     for (size_t i = 0; i < w->g->degree; i++) {
         const uint32_t link = ki_link_get(row + i);
@@ -331,7 +342,6 @@ static bool expand(ki_walk *w, uint32_t n)
         tail = mark(marks, trail, tail, link < n ? link : pos);
     }
     w->tail = tail;
-    w->hops++;
     return true;
 }
 
@@ -368,7 +378,7 @@ static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
 /* Its distance is taken anew: what a file says of an entry's code says only where to begin. */
 static void start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key)
 {
-    begin_bins(w, key);
+    begin_bins(w, ask->pass && key < FLT_MAX / FAR ? key * FAR : key);
     w->tail = ask->hidden ? mark(w->marks, w->trail, 0, *ask->hidden) : 0;
     w->head = w->asked = w->tail;
     w->tail = mark(w->marks, w->trail, w->tail, pos);
@@ -406,9 +416,44 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
 
 static bool out_of_time(ki_walk *w, const ki_walk_ask *ask)
 {
-    w->truncated = (ask->max_visits && w->visits >= ask->max_visits) ||
-                   (ask->until_us && w->hops % CLOCK_HOPS == 0 && ki_now_us() >= ask->until_us);
+    w->truncated = ask->max_visits && w->visits >= ask->max_visits;
+    if (ask->until_us && w->hops >= w->clock_at) {
+        w->clock_at = w->hops + CLOCK_HOPS;
+        w->truncated |= ki_now_us() >= ask->until_us;
+    }
     return w->truncated;
+}
+
+/* The share of rows that pass around the query, by the links of the nearest open rows. */
+static float share_near(const ki_walk *w, const ki_walk_ask *ask)
+{
+    float nearest[NEAR], edge;
+    size_t n = 0, seen = 0, pass = 0;
+
+    for (size_t i = 0; i < w->open; i++) ki_heap_keep(nearest, &n, NEAR, w->pool_key[i]);
+    edge = n ? nearest[0] : 0.0f;
+    for (size_t i = 0; i < w->open; i++) {
+        const _Atomic uint32_t *row = ki_graph_links(w->g, w->pool[i]);
+
+        if (w->pool_key[i] > edge) continue;
+        for (size_t j = 0; j < w->g->degree; j++) {
+            const uint32_t to = ki_link_get(row + j);
+
+            if (to >= ask->n || to == w->pool[i]) continue;
+            seen++;
+            pass += passes(ask, to);
+        }
+    }
+    return seen ? (float)pass / (float)seen : 0.0f;
+}
+
+/* Once near its query, a walk sees whether rows pass there; later, whether it takes far longer than
+ * it should. */
+static void look_around(ki_walk *w, const ki_walk_ask *ask)
+{
+    w->hopeless = w->looked || share_near(w, ask) < ask->least_share;
+    w->looked = true;
+    w->look_at = ask->patience;
 }
 
 static size_t rows_ahead(size_t bytes)
@@ -433,7 +478,9 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
     w->head = w->tail = w->asked = w->open = w->ready_n = w->found = w->kept_n = 0;
     w->tidy_at = TIDY_FIRST;
     w->visits = w->hops = 0;
-    w->truncated = false;
+    w->truncated = w->looked = w->hopeless = false;
+    w->look_at = g->entries + LOOK_AT;
+    w->clock_at = CLOCK_HOPS;
     w->bound = w->kth = INFINITY;
     w->widen = ki_meter_squares(g) ? by * by : by;
     KI_TRY(need_marks(w, ask->n));
@@ -441,7 +488,11 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
     KI_TRY(need_trail(w));
     start(w, ask);
     for (;;) {
-        while (w->tail - w->head < LAG && expand(w, ask->n)) KI_TRY(need_trail(w));
+        if (ask->pass && w->visits >= w->look_at) {
+            look_around(w, ask);
+            if (w->hopeless) break;
+        }
+        while (w->tail - w->head < LAG && expand(w, ask)) KI_TRY(need_trail(w));
         if (w->head == w->tail) break;
         KI_TRY(advance(w, ask));
         if ((ask->max_visits || ask->until_us) && out_of_time(w, ask)) break;

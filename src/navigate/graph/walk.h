@@ -27,6 +27,13 @@ typedef struct ki_walk_ask {
     uint64_t max_visits, until_us; /* 0: none; a clock of ki_now_us */
     uint32_t start;                /* begin here; UINT32_MAX: at the nearest entries */
     const uint32_t *hidden;        /* a position that is not there; NULL: none */
+    /* A filter's bits: rows that may answer, of the pass_n first positions; NULL: none. Where a
+     * smaller share than least_share of them passes near the query, or after so many distances as
+     * patience says, the walk ends: it is hopeless. */
+    const uint64_t *pass;
+    uint32_t pass_n;
+    float least_share;
+    uint64_t patience;
 } ki_walk_ask;
 
 /* A row that was nearer than the bound when it was seen, and may answer. */
@@ -49,6 +56,7 @@ typedef struct ki_walk {
     uint32_t *trail;
     size_t trail_room, head, tail, asked, ahead, lines;
     const void *address[KI_WALK_RING];
+    uint64_t look_at, clock_at; /* visits; hops */
     /* Rows to go on from, in no order; keys behind the last are infinite. */
     float *pool_key;
     uint32_t *pool;
@@ -67,7 +75,7 @@ typedef struct ki_walk {
     size_t bin, within;            /* rows in bins up to `bin` */
     float bound, kth, widen, unit; /* unit: of walk distances, 0 where there is none */
     uint64_t visits, hops;
-    bool truncated;
+    bool truncated, looked, hopeless;
 } ki_walk;
 
 /* Keep x in a heap of at most `most` keys, the smallest so far, the largest of them on top. */
