@@ -95,7 +95,10 @@ static void put_faiss(void)
           "| `PCA…`, `OPQ…`, `RR…`, `L2norm`, `Pad…` and other transforms | not yet (for `L2norm` "
           "with `ip`: the metric `cosine`) |\n"
           "| `IVF…`, `IMI…`, `HNSW…`, `NSG…`, `LSH…` | not yet |\n"
-          "| `PQ…`, `SQ4`, `SQ6`, `SQ8`, `RaBitQ`, additive quantizers | not yet |\n"
+          "| `SQ8`, `SQ6`, `SQ4` | the same ranges; codes stand for both ends of a range and what "
+          "lies evenly between, where Faiss takes the middles of steps; `rangestat_arg` is "
+          "`margin`. Training may be left out |\n"
+          "| `PQ…`, `RaBitQ`, additive quantizers | not yet |\n"
           "| `RFlat`, `Refine(…)` | not yet; `Flat` answers exactly without |\n"
           "| `B…` of `index_binary_factory` | `Flat` for the metric `hamming` |\n\n"
           "What is not known is refused with `BAD_SPEC`, the column and the names that are.\n",
@@ -110,7 +113,10 @@ static void put_parameters(void)
     put_table("navigators", "Navigators",
               "How a query finds promising rows. A spec is `navigator[,codec]`, each with its "
               "parameters in parentheses: `Flat`, `Flat,F16`, `Flat(scan=off)`; `auto` chooses.");
-    put_table("codecs", "Codecs", "How the components of a row are stored.");
+    put_table("codecs", "Codecs",
+              "How the components of a row are stored. SQ8, SQ6 and SQ4 learn ranges first: from "
+              "the rows of `kith_train`, else from the rows that are there when, with those of an "
+              "addition, 1,024 or more are; until then rows are kept as f32.");
     put_faiss();
     put_table("metrics", "Metrics",
               "Similarities (ip, cosine, jaccard) are larger for nearer rows, distances smaller; "

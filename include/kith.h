@@ -49,28 +49,28 @@ extern "C" {
 #define KITH_HEADER_VERSION \
     (KITH_VERSION_MAJOR * 10000 + KITH_VERSION_MINOR * 100 + KITH_VERSION_PATCH)
 
-#define KITH_NO_ID ((int64_t)-1)     /* pads short result rows; the one id that add refuses */
-#define KITH_MAX_ROWS 2147483646u    /* 2^31 - 2 */
-#define KITH_MAX_DIM 32768u           /* sums of squares of bytes stay below 2^31 */
+#define KITH_NO_ID     ((int64_t)-1) /* pads short result rows; the one id that add refuses */
+#define KITH_MAX_ROWS  2147483646u   /* 2^31 - 2 */
+#define KITH_MAX_DIM   32768u        /* sums of squares of bytes stay below 2^31 */
 #define KITH_MAX_LABEL 65535u        /* bytes of one label */
 
 /* ---- status ------------------------------------------------------------------------------- */
 
 /* Name, pinned value, phrase: makes the enum, the names and the bindings' exceptions. */
-#define KITH_STATUS_LIST(X)                                                                        \
-    X(OK, 0, "ok")                                                                                 \
-    X(BAD_ARG, 1, "bad argument")                                                                  \
-    X(BAD_SPEC, 2, "bad spec")                                                                     \
-    X(NO_MEMORY, 3, "out of memory")                                                               \
-    X(LIMIT, 4, "too large")                                                                       \
-    X(UNSUPPORTED, 5, "unsupported")                                                               \
-    X(UNTRAINED, 6, "not trained")                                                                 \
-    X(READ_ONLY, 7, "read-only")                                                                   \
-    X(NOT_FOUND, 8, "no such id")                                                                  \
-    X(EXISTS, 9, "id exists")                                                                      \
-    X(IO, 10, "input/output failed")                                                               \
-    X(CORRUPT, 11, "damaged file")                                                                 \
-    X(VERSION, 12, "file too new")                                                                 \
+#define KITH_STATUS_LIST(X)          \
+    X(OK, 0, "ok")                   \
+    X(BAD_ARG, 1, "bad argument")    \
+    X(BAD_SPEC, 2, "bad spec")       \
+    X(NO_MEMORY, 3, "out of memory") \
+    X(LIMIT, 4, "too large")         \
+    X(UNSUPPORTED, 5, "unsupported") \
+    X(UNTRAINED, 6, "not trained")   \
+    X(READ_ONLY, 7, "read-only")     \
+    X(NOT_FOUND, 8, "no such id")    \
+    X(EXISTS, 9, "id exists")        \
+    X(IO, 10, "input/output failed") \
+    X(CORRUPT, 11, "damaged file")   \
+    X(VERSION, 12, "file too new")   \
     X(CANCELLED, 13, "cancelled")
 
 #define KITH_ENUM_(name, value, phrase) KITH_##name = (value),
@@ -192,7 +192,10 @@ typedef struct kith_host {
     void (*parallel)(void *ctx, size_t n, void (*job)(void *arg, size_t i), void *arg);
     const kith_files *files;
 } kith_host;
-#define KITH_HOST_INIT {sizeof(kith_host), 0, NULL, NULL, NULL, NULL, NULL}
+#define KITH_HOST_INIT                                     \
+    {                                                      \
+        sizeof(kith_host), 0, NULL, NULL, NULL, NULL, NULL \
+    }
 
 /* ---- index: create, open, save --------------------------------------------------------------- */
 
@@ -281,8 +284,11 @@ KITH_API kith_status kith_compact(kith_index *ix, const kith_watch *w);
 /* Add all rows of `from` (same dimension, metric and p) to `into`. EXISTS when both hold an id;
  * CORRUPT when the file behind `from` is damaged: it is compared first. */
 KITH_API kith_status kith_merge(kith_index *into, const kith_index *from, const kith_watch *w);
-/* Learn what the codec or navigator needs from x. OK when nothing is needed (Flat); rows that add
- * would refuse are refused here, too. */
+/* Learn what the codec needs from x: ranges for SQ8, SQ6 and SQ4. OK when nothing is needed; rows
+ * that add would refuse are refused here, too. May be called again until rows are stored by what
+ * was learned, then BAD_ARG. Without it such codecs learn by themselves from all rows there are as
+ * soon as an addition makes them 1,024 or more, and keep rows as f32 until then: so what is stored
+ * depends on how many come at once. */
 KITH_API kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w);
 
 /* The stored row of id as kith_dim floats (Bits: 0 and 1). NOT_FOUND when it is not stored. */
@@ -307,13 +313,13 @@ KITH_API kith_status kith_find_label(const kith_index *ix, const char *text, int
 
 /* ---- search ---------------------------------------------------------------------------------- */
 
-enum { /* kith_query.options */
-    KITH_EXCLUDE_SELF = 1 /* kith_search_ids: a row does not answer its own query */
+enum {                       /* kith_query.options */
+       KITH_EXCLUDE_SELF = 1 /* kith_search_ids: a row does not answer its own query */
 };
-enum { /* kith_query.flags, one word a query */
-    KITH_EXACT = 1,      /* proven: what an exhaustive search returns */
-    KITH_TRUNCATED = 2,  /* deadline or visit cap ended it early */
-    KITH_SHORT = 4       /* fewer than k rows could answer */
+enum {                     /* kith_query.flags, one word a query */
+       KITH_EXACT = 1,     /* proven: what an exhaustive search returns */
+       KITH_TRUNCATED = 2, /* deadline or visit cap ended it early */
+       KITH_SHORT = 4      /* fewer than k rows could answer */
 };
 
 /* How to search. Start from KITH_QUERY_INIT. */
@@ -336,8 +342,10 @@ typedef struct kith_query {
     float slack; /* a graph's walk goes on while rows come up that are at most (1 + slack) times as
                     distant as the k-th found, and within the best `effort`; 0 = by effort */
 } kith_query;
-#define KITH_QUERY_K(k)                                                                            \
-    {sizeof(kith_query), (k), 0, 0, 0, 0, 0.0f, NAN, 0, 0, NULL, NULL, NULL, NULL, 0.0f}
+#define KITH_QUERY_K(k)                                                                    \
+    {                                                                                      \
+        sizeof(kith_query), (k), 0, 0, 0, 0, 0.0f, NAN, 0, 0, NULL, NULL, NULL, NULL, 0.0f \
+    }
 #define KITH_QUERY_INIT KITH_QUERY_K(10)
 
 /* The k nearest stored rows to each query, best first; equally near rows by ascending id.

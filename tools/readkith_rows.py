@@ -14,7 +14,8 @@ import readkith
 CHUNK = 65536
 SEED = 1024
 HEAD = struct.Struct("<IIIIQdIIqqIIQQ")
-CODECS = {1: "F32", 2: "F16", 3: "BF16", 4: "I8", 5: "U8", 6: "Bits"}
+CODECS = {1: "F32", 2: "F16", 3: "BF16", 4: "I8", 5: "U8", 6: "Bits", 7: "SQ8", 8: "SQ6", 9: "SQ4"}
+LEARNED_BITS = {"SQ8": 8, "SQ6": 6, "SQ4": 4}
 METRICS = {1: "l2", 2: "ip", 3: "cosine", 4: "l1", 5: "linf", 6: "lp", 7: "canberra",
            8: "bray_curtis", 9: "jensen_shannon", 10: "jaccard", 11: "hamming"}
 ADAPTIVE, SCAN, OWN_IDS = 1, 2, 4
@@ -29,6 +30,7 @@ class Rows:
     def __init__(self, sections):
         self.sections = dict(sections)
         self.read_head()
+        self.read_learned()
         self.read_removed()
         self.read_ids()
         self.read_values()
@@ -57,6 +59,22 @@ class Rows:
         check(len(head) == HEAD.size + 12 * self.scan_chunks, "ROWS", f"{len(head)} bytes")
         self.scan_entries = [struct.unpack_from("<IfI", head, HEAD.size + 12 * c)
                              for c in range(self.scan_chunks)]
+
+    def read_learned(self):
+        """Where each component begins, and its steps."""
+        bits = LEARNED_BITS.get(self.codec, 0)
+        data = self.take("CLRN", 16 + 8 * self.d if bits else 0)
+        if not bits:
+            return
+        version, has, flags, zero = struct.unpack_from("<4I", data)
+        check((version, has, zero) == (1, bits, 0) and flags < 2, "CLRN", f"{version} {has} {flags}")
+        self.low, self.step = np.frombuffer(data, "<f4", offset=16).reshape(2, self.d)
+        end = np.abs(self.low + np.float64(2 ** bits - 1) * self.step)
+        end = np.maximum(end, np.abs(self.low))
+        check(np.isfinite(self.low).all() and (self.step > 0).all() and
+              (self.step >= end * 2.0 ** -20).all(), "CLRN", "no steps")
+        check(not flags or (self.low == self.low[0]).all() and (self.step == self.step[0]).all(),
+              "CLRN", "not uniform")
 
     def read_removed(self):
         words = (self.n + 63) // 64 if self.live < self.n else 0
@@ -87,11 +105,23 @@ class Rows:
             check(not bits[:, self.d:].any(), "CODE", "bits behind the last component")
             self.values = bits[:, :self.d]
             return
+        if self.codec in LEARNED_BITS:
+            self.read_steps(LEARNED_BITS[self.codec])
+            return
         kind = np.dtype(kinds[self.codec])
         data = self.take("CODE", self.n * self.d * kind.itemsize)
         self.values = np.frombuffer(data, kind).reshape(self.n, self.d)
         if self.codec == "BF16":
             self.values = (self.values.astype(np.uint32) << 16).view(np.float32)
+
+    def read_steps(self, bits):
+        row = (self.d * bits + 7) // 8
+        data = np.frombuffer(self.take("CODE", self.n * row), np.uint8).reshape(self.n, row)
+        each = np.unpackbits(data, axis=1, bitorder="little") if self.n else np.zeros((0, 8 * row))
+        check(not each[:, self.d * bits:].any(), "CODE", "bits behind the last component")
+        each = each[:, :self.d * bits].reshape(self.n, self.d, bits)
+        code = (each << np.arange(bits)).sum(axis=2).astype(np.float32)
+        self.values = self.low + self.step * code
 
     def read_labels(self):
         self.labels = [None] * self.n

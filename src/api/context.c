@@ -105,7 +105,7 @@ kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith
     room = ki_context_room(c, q.n, row);
     KI_NEED(room);
     if (bits)
-        KI_TRY(v->codec->encode(q, 0, q.n, ix->d, room));
+        KI_TRY(ki_codec_encode(v->codec, q, 0, q.n, ix->d, room));
     else
         ki_rows_to_f32(q, 0, q.n, ix->d, room);
     *out = room;
@@ -130,7 +130,7 @@ kith_status ki_queries_stored(const kith_index *ix, const ki_view *v, const int6
         if (bits)
             memcpy(room + i * row, ki_view_code(v, pos), row);
         else
-            v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, ix->d,
+            ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, ix->d,
                              (float *)(void *)(room + i * row));
     }
     *out = room;

@@ -13,9 +13,10 @@ enum { KI_INDEX_CONTEXTS = 64, KI_INDEX_PARAMS = 8 };
 /* What a spec says, resolved against the tables. */
 typedef struct ki_plan {
     const ki_navigator *nav;
-    const ki_codec *codec;          /* NULL: adaptive */
-    double params[KI_INDEX_PARAMS]; /* by nav->params */
-    double p;                       /* of LP */
+    const ki_codec *codec;                /* NULL: adaptive */
+    double params[KI_INDEX_PARAMS];       /* by nav->params */
+    double codec_params[KI_CODEC_PARAMS]; /* by codec->params */
+    double p;                             /* of LP */
 } ki_plan;
 
 struct kith_context {

@@ -18,9 +18,8 @@ kith_status kith_get(const kith_index *ix, int64_t id, float *out)
 
     KI_TRY(ki_index_look(ix, &v));
     if (!out) KI_FAIL(KITH_BAD_ARG, "out may not be NULL");
-    if (!ki_view_find(v, id, &pos))
-        KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)id);
-    v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, v->d, out);
+    if (!ki_view_find(v, id, &pos)) KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)id);
+    ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, v->d, out);
 out:
     ki_index_leave(ix, v);
     return st;
@@ -67,8 +66,7 @@ kith_status kith_get_label(const kith_index *ix, int64_t id, char *buf, size_t c
 
     KI_TRY(ki_index_look(ix, &v));
     if (cap && !buf) KI_FAIL(KITH_BAD_ARG, "buf may not be NULL");
-    if (!ki_view_find(v, id, &pos))
-        KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)id);
+    if (!ki_view_find(v, id, &pos)) KI_FAIL(KITH_NOT_FOUND, "id %lld is not stored", (long long)id);
     text = ki_view_label(v, pos, &n);
     if (cap) {
         fits = n < cap ? n : cap - 1;
@@ -282,17 +280,17 @@ int kith_metric_is_similarity(kith_metric m)
 static void list_kernels(kith_each *each, void *ctx)
 {
     static const char *const types[KI_TYPES] = {"f32", "f16", "bf16", "i8", "u8", "bit"};
-    static const char *const ops[KI_OPS] = {
-        "l2",    "ip",      "dot2",    "l1",     "linf", "canberra",
-        "bray2", "minmax2", "hamming", "andor2", "dot4", "grid4"};
+    static const char *const ops[KI_OPS] = {"l2",      "ip",       "dot2",  "l1",
+                                            "linf",    "canberra", "bray2", "minmax2",
+                                            "hamming", "andor2",   "dot4",  "grid4"};
     static const struct {
         ki_block_op op;
         const char *name;
     } blocks[KI_BLOCK_OPS] = {
-        {KI_BLOCK_DOT_F32, "block dot f32"},   {KI_BLOCK_DOT_BF16, "block dot bf16"},
-        {KI_BLOCK_DOT_I8, "block dot i8"},     {KI_BLOCK_DOT_U8, "block dot u8"},
-        {KI_BLOCK_DOT_I7, "block dot i7"},     {KI_BLOCK_L2_F32, "block l2 f32"},
-        {KI_BLOCK_L1_F32, "block l1 f32"},     {KI_BLOCK_HAMMING, "block hamming bit"},
+        {KI_BLOCK_DOT_F32, "block dot f32"}, {KI_BLOCK_DOT_BF16, "block dot bf16"},
+        {KI_BLOCK_DOT_I8, "block dot i8"},   {KI_BLOCK_DOT_U8, "block dot u8"},
+        {KI_BLOCK_DOT_I7, "block dot i7"},   {KI_BLOCK_L2_F32, "block l2 f32"},
+        {KI_BLOCK_L1_F32, "block l1 f32"},   {KI_BLOCK_HAMMING, "block hamming bit"},
         {KI_BLOCK_ANDS, "block and bit"},
     };
     const ki_kernels *k = ki_kernels_get();
@@ -358,19 +356,22 @@ static bool param_at(const ki_param_table *t, size_t *i, kith_param *out)
         return false;
     }
     row = &t->row[*i];
-    *out = (kith_param){row->name, row->aliases, t->owner, types[row->type], row->about,
-                        row->lo,   row->hi,      row->preset};
+    *out = (kith_param){row->name,  row->aliases, t->owner, types[row->type],
+                        row->about, row->lo,      row->hi,  row->preset};
     return true;
 }
 
 kith_status kith_param_at(size_t i, kith_param *out)
 {
     const ki_navigator *nav;
+    const ki_codec *codec;
     const size_t asked = i;
 
     if (!out) return ki_fail(KITH_BAD_ARG, "out may not be NULL");
     for (size_t j = 0; (nav = ki_navigator_at(j)) != NULL; j++)
         if (param_at(&nav->params, &i, out)) return KITH_OK;
+    for (size_t j = 0; (codec = ki_codec_at(j)) != NULL; j++)
+        if (param_at(&codec->params, &i, out)) return KITH_OK;
     if (param_at(&ki_metric_params, &i, out)) return KITH_OK;
     if (param_at(&ki_search_params, &i, out)) return KITH_OK;
     return ki_fail(KITH_NOT_FOUND, "there is no parameter %zu", asked);

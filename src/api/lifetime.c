@@ -31,12 +31,25 @@ static kith_status check_shape(size_t d, kith_metric m)
     return KITH_OK;
 }
 
+/* How the spec's codec learns, if it does. */
+static void want(const kith_index *ix)
+{
+    const ki_plan *plan = &ix->plan;
+
+    if (plan->codec && plan->codec->learn) ki_rows_want(ix->rows, plan->codec, plan->codec_params);
+}
+
 static kith_status create_rows(kith_index *ix)
 {
     const ki_plan *plan = &ix->plan;
     const bool scan = plan->nav->scan >= 0 && plan->params[plan->nav->scan] > 0;
 
-    return ki_rows_create(&ix->env, plan->codec, ix->d, ix->metric, plan->p, scan, &ix->rows);
+    kith_status st = KITH_OK;
+
+    KI_TRY(ki_rows_create(&ix->env, plan->codec, ix->d, ix->metric, plan->p, scan, &ix->rows));
+    want(ix);
+out:
+    return st;
 }
 
 kith_status kith_create(const char *spec, size_t d, kith_metric metric, const kith_host *host,
@@ -108,6 +121,13 @@ static kith_status pass_over(kith_index *ix, kith_status st, uint32_t flags)
     return KITH_OK;
 }
 
+/* Rows of a codec that learns are F32 until there are enough of them. */
+static bool is_kept_by(const ki_view *v, const ki_codec *codec)
+{
+    if (codec->learn && v->codec->type == KI_F32) return v->n < KI_LEARN_ROWS;
+    return v->codec->file_id == codec->file_id;
+}
+
 /* The spec in the file decides the navigator; the rows know dimension, metric and codec. */
 static kith_status open_sections(kith_index *ix, uint32_t flags)
 {
@@ -133,10 +153,11 @@ static kith_status open_sections(kith_index *ix, uint32_t flags)
         st = KITH_CORRUPT;
         goto out;
     }
-    if (ix->plan.codec && ix->plan.codec != v->codec)
+    if (ix->plan.codec && !is_kept_by(v, ix->plan.codec))
         KI_FAIL(KITH_CORRUPT, "section SPEC says %s, the rows are %s", ix->plan.codec->name,
                 v->codec->name);
     ki_plan_text(&ix->plan, ix->metric, ix->spec);
+    want(ix);
     if (ix->plan.nav->open) {
         const ki_opening from = {r, ix->container, share_container, release_container};
         st = ix->plan.nav->open(ix->rows, &ix->env, &from, ix->plan.params);

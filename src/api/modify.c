@@ -206,7 +206,19 @@ out:
 
 kith_status kith_train(kith_index *ix, kith_rows x, const kith_watch *w)
 {
-    (void)w; // Flat and its codecs learn nothing; what is handed over is checked all the same
-    if (!ix) return ki_fail(KITH_BAD_ARG, "the index may not be NULL");
-    return ki_rows_check(x, ix->d, ix->metric, "row");
+    kith_status st = KITH_OK;
+    ki_change *c = NULL;
+    ki_progress p;
+
+    if (!ix) KI_FAIL(KITH_BAD_ARG, "the index may not be NULL");
+    KI_TRY(ki_rows_check(x, ix->d, ix->metric, "row"));
+    if (!ix->plan.codec || !ix->plan.codec->learn) goto out;
+    KI_TRY(ki_index_writable(ix));
+    ki_progress_init(&p, w, "train", x.n);
+    KI_TRY(ki_change_begin(ix->rows, &c));
+    KI_TRY(ki_change_learn(c, x, 0, &p));
+    KI_TRY(finish(ix, &c, &p));
+out:
+    ki_change_abort(c);
+    return st;
 }

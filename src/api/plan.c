@@ -63,12 +63,16 @@ static void known_codecs(char *out, size_t cap)
 
 kith_status ki_plan_set(ki_plan *plan, const char *name, const char *value)
 {
+    const ki_param_table *of_codec = plan->codec ? &plan->codec->params : NULL;
     int i = ki_param_find(&plan->nav->params, name);
 
     if (i >= 0) return ki_param_parse(&plan->nav->params, (size_t)i, value, &plan->params[i]);
+    i = of_codec ? ki_param_find(of_codec, name) : -1;
+    if (i >= 0) return ki_param_parse(of_codec, (size_t)i, value, &plan->codec_params[i]);
     i = ki_param_find(&ki_metric_params, name);
     if (i >= 0) return ki_param_parse(&ki_metric_params, (size_t)i, value, &plan->p);
-    return ki_fail(KITH_NOT_FOUND, "%s has no parameter \"%s\"", plan->nav->name, name);
+    return ki_fail(KITH_NOT_FOUND, "%s%s%s has no parameter \"%s\"", plan->nav->name,
+                   plan->codec ? "," : "", plan->codec ? plan->codec->name : "", name);
 }
 
 static kith_status set_options(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
@@ -101,7 +105,11 @@ static kith_status set_codec(const ki_spec *spec, const ki_spec_item *it, ki_pla
                             name, first, known);
     }
     plan->codec = ki_codec_find(name);
-    if (plan->codec) return set_options(spec, it, plan);
+    if (plan->codec) {
+        ki_assert(plan->codec->params.count <= KI_CODEC_PARAMS);
+        ki_param_presets(&plan->codec->params, plan->codec_params);
+        return set_options(spec, it, plan);
+    }
     return ki_spec_fail(spec, it->column, "no codec \"%.40s\"; known: %s", name, known);
 }
 
@@ -164,10 +172,27 @@ out:
     return st;
 }
 
+/* "(name=value" or ",name=value" for each parameter that is not its preset, but for the number. */
+static size_t params_text(const ki_param_table *t, const double *values, int number,
+                          const char **open, char *out, size_t cap)
+{
+    char value[KI_SPEC_VALUE];
+    size_t at = 0;
+
+    for (size_t i = 0; i < t->count && at < cap; i++) {
+        if ((int)i == number) continue;
+        if (values[i] == t->row[i].preset) continue; // both come from the same parser
+        ki_param_text(t, i, values[i], value, sizeof value);
+        at += (size_t)snprintf(out + at, cap - at, "%s%s=%s", *open, t->row[i].name, value);
+        *open = ",";
+    }
+    return at;
+}
+
 void ki_plan_text(const ki_plan *plan, kith_metric m, char out[KI_SPEC_TEXT])
 {
     const ki_param_table *t = &plan->nav->params;
-    const char *open = "(";
+    const char *open = "(", *codec_open = "(";
     char value[KI_SPEC_VALUE];
     size_t at = (size_t)snprintf(out, KI_SPEC_TEXT, "%s", plan->nav->name);
 
@@ -176,18 +201,16 @@ void ki_plan_text(const ki_plan *plan, kith_metric m, char out[KI_SPEC_TEXT])
                       sizeof value);
         at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%s", value);
     }
-    for (size_t i = 0; i < t->count; i++) {
-        if ((int)i == plan->nav->number) continue;
-        if (plan->params[i] == t->row[i].preset) continue; // both come from the same parser
-        ki_param_text(t, i, plan->params[i], value, sizeof value);
-        at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%s%s=%s", open, t->row[i].name, value);
-        open = ",";
-    }
+    at += params_text(t, plan->params, plan->nav->number, &open, out + at, KI_SPEC_TEXT - at);
     if (m == KITH_LP) {
         ki_param_text(&ki_metric_params, 0, plan->p, value, sizeof value);
         at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, "%sp=%s", open, value);
         open = ",";
     }
     if (open[0] == ',') at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, ")");
-    if (plan->codec) snprintf(out + at, KI_SPEC_TEXT - at, ",%s", plan->codec->name);
+    if (!plan->codec) return;
+    at += (size_t)snprintf(out + at, KI_SPEC_TEXT - at, ",%s", plan->codec->name);
+    at += params_text(&plan->codec->params, plan->codec_params, -1, &codec_open, out + at,
+                      KI_SPEC_TEXT - at);
+    if (codec_open[0] == ',') snprintf(out + at, KI_SPEC_TEXT - at, ")");
 }

@@ -41,11 +41,13 @@ static kith_status encode_row(kith_rows x, size_t row, size_t d, uint8_t *out)
     return KITH_OK;
 }
 
-static kith_status encode(kith_rows x, size_t first, size_t n, size_t d, void *out)
+static kith_status encode(const ki_codec *c, kith_rows x, size_t first, size_t n, size_t d,
+                          void *out)
 {
     const size_t len = row_bytes(d);
     uint8_t *to = out;
 
+    (void)c;
     for (size_t i = 0; i < n; i++, to += len) {
         kith_status st;
 
@@ -60,8 +62,10 @@ static kith_status encode(kith_rows x, size_t first, size_t n, size_t d, void *o
     return KITH_OK;
 }
 
-static void decode(const void *rows, size_t stride, size_t n, size_t d, float *out)
+static void decode(const ki_codec *c, const void *rows, size_t stride, size_t n, size_t d,
+                   float *out)
 {
+    (void)c;
     ki_rows_to_f32((kith_rows){rows, n, stride, KITH_BIT}, 0, n, d, out);
 }
 

@@ -35,6 +35,17 @@ const ki_codec *ki_codec_of_file(uint32_t file_id)
     return NULL;
 }
 
+const ki_codec *ki_codec_share(const ki_codec *c)
+{
+    if (c && c->grid) ki_sq_share(c);
+    return c;
+}
+
+void ki_codec_release(const ki_codec *c)
+{
+    if (c && c->grid) ki_sq_release(c);
+}
+
 kith_status ki_codec_suits(const ki_codec *c, kith_metric m)
 {
     const ki_metric *metric = ki_metric_of(m);

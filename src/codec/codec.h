@@ -1,6 +1,7 @@
 /* How rows are stored: a codec turns a caller's row into the bytes that searches touch, and back.
- * One member a file (codec/<name>.c), joined by table.def. The members here keep values as they are
- * and need no training; those that learn (SQ, PQ…) will bring their state through `state`.
+ * Members are joined by table.def. Most keep values as they are or round each by itself. Others
+ * learn from rows first (`learn`): the member in the table is then a pattern without rows, and what
+ * it learned is an object of its own, a codec again, shared by the views whose rows it made.
  *
  * Scoring. ki_prepare makes a query ready for rows of one codec under one metric: it picks the
  * kernel slot once; ki_score gives for a run of rows proven intervals that hold each row's
@@ -9,24 +10,87 @@
 #ifndef KI_CODEC_H
 #define KI_CODEC_H
 
+#include "base/blob.h"
 #include "base/env.h"
 #include "base/param.h"
+#include "base/threads.h"
 #include "kernel/kernel.h"
 
-typedef struct ki_codec {
+enum {
+    KI_CODEC_PARAMS = 4, /* of a codec, at most */
+    KI_LEARN_ROWS = 1024 /* rows that a codec learns from by itself, at least */
+};
+
+typedef struct ki_codec ki_codec;
+
+/* Rows to learn from. */
+typedef struct ki_lesson {
+    size_t n, d;
+    kith_metric metric;
+    /* Rows first…first+n-1 as f32, out [n][d]. */
+    void (*take)(const void *ctx, size_t first, size_t n, float *out);
+    const void *ctx;
+    ki_progress *progress; /* only polled; may be NULL */
+} ki_lesson;
+
+/* What scalar quantisers learn: component j is low[j] + step[j] * code, each operation rounded to
+ * f32, codes 0…most. Every code is what its value is coded to again. */
+typedef struct ki_grid {
+    const float *low, *step; /* [d]; step > 0 */
+    uint32_t bits, most;     /* of a code; 2^bits - 1 */
+    bool uniform;            /* all components have the same low and step */
+} ki_grid;
+
+struct ki_codec {
     const char *name;    /* in specs: "F32", "U8" … */
     const char *aliases; /* comma-separated: "Flat" for F32 */
     const char *about;
-    kith_dtype dtype; /* of what is stored */
+    kith_dtype dtype; /* of what is stored, or of what it is decoded to where only c reads it */
     ki_type type;     /* of the kernels' slots */
     uint32_t file_id; /* pinned number in files */
     size_t (*row_bytes)(size_t d);
     /* Encode rows first…first+n-1 of x to out [n][row_bytes]. The values are finite already. A
      * value the codec cannot hold is BAD_ARG with row (as in x), column and value. */
-    kith_status (*encode)(kith_rows x, size_t first, size_t n, size_t d, void *out);
+    kith_status (*encode)(const ki_codec *c, kith_rows x, size_t first, size_t n, size_t d,
+                          void *out);
     /* Decode n rows, stride bytes apart, exactly: out [n][d]. */
-    void (*decode)(const void *rows, size_t stride, size_t n, size_t d, float *out);
-} ki_codec;
+    void (*decode)(const ki_codec *c, const void *rows, size_t stride, size_t n, size_t d,
+                   float *out);
+    /* Of codecs that learn; else NULL and no parameters. */
+    ki_param_table params;
+    /* A codec for rows like these. It depends on them and their order alone. */
+    kith_status (*learn)(const ki_codec *c, ki_env *env, const ki_lesson *rows,
+                         const double *params, const ki_codec **out);
+    const ki_grid *grid; /* what was learned; NULL: nothing yet */
+};
+
+static inline kith_status ki_codec_encode(const ki_codec *c, kith_rows x, size_t first, size_t n,
+                                          size_t d, void *out)
+{
+    return c->encode(c, x, first, n, d, out);
+}
+
+static inline void ki_codec_decode(const ki_codec *c, const void *rows, size_t stride, size_t n,
+                                   size_t d, float *out)
+{
+    c->decode(c, rows, stride, n, d, out);
+}
+
+/* Take and give back a reference to what was learned; nothing happens to members of the table and
+ * to NULL. */
+const ki_codec *ki_codec_share(const ki_codec *c);
+void ki_codec_release(const ki_codec *c);
+/* Whether rows of c have to be learned for, and were not yet. */
+static inline bool ki_codec_unlearned(const ki_codec *c)
+{
+    return c->learn && !c->grid;
+}
+/* What was learned as bytes of a section, and from them; CORRUPT says what is wrong. 0 bytes: c
+ * learns nothing. */
+size_t ki_codec_learned_bytes(const ki_codec *c, size_t d);
+void ki_codec_put_learned(const ki_codec *c, size_t d, uint8_t *out);
+kith_status ki_codec_read_learned(const ki_codec *c, ki_env *env, size_t d, kith_metric m,
+                                  ki_span bytes, const ki_codec **out);
 
 const ki_codec *ki_codec_at(size_t i);              /* NULL after the last */
 const ki_codec *ki_codec_find(const char *name);    /* name or alias, any case; NULL if none */
@@ -74,16 +138,16 @@ static inline double ki_scored_up(const ki_scored *s)
 
 /* How the numbers of a slot bound the key; score.c proves each. */
 typedef enum ki_rule {
-    KI_RULE_SUM,      /* float sum of terms >= 0: L2, L1, LINF, CANBERRA */
-    KI_RULE_DOT,      /* floats of DOT2, for IP */
-    KI_RULE_COSINE,   /* floats of DOT2 with the query at length 1 */
-    KI_RULE_BRAY,     /* floats of BRAY2 */
-    KI_RULE_JACCARD,  /* floats of MINMAX2 */
-    KI_RULE_INT_SUM,  /* integers that are the key: L2, L1, HAMMING */
-    KI_RULE_INT_DOT,  /* integers of IP */
+    KI_RULE_SUM,         /* float sum of terms >= 0: L2, L1, LINF, CANBERRA */
+    KI_RULE_DOT,         /* floats of DOT2, for IP */
+    KI_RULE_COSINE,      /* floats of DOT2 with the query at length 1 */
+    KI_RULE_BRAY,        /* floats of BRAY2 */
+    KI_RULE_JACCARD,     /* floats of MINMAX2 */
+    KI_RULE_INT_SUM,     /* integers that are the key: L2, L1, HAMMING */
+    KI_RULE_INT_DOT,     /* integers of IP */
     KI_RULE_INT_COSINE,  /* integers of DOT2 */
     KI_RULE_INT_JACCARD, /* integers of ANDOR2 */
-    KI_RULE_CANON     /* no slot bounds it: every row's key by the definition (LP, JENSEN_SHANNON,
+    KI_RULE_CANON /* no slot bounds it: every row's key by the definition (LP, JENSEN_SHANNON,
                          queries so long that a slot could overflow) */
 } ki_rule;
 
@@ -99,8 +163,8 @@ typedef struct ki_prepared {
     ki_scan *scan;
     ki_gather *gather; /* NULL: rows are widened to f32 first */
     ki_rule rule;
-    double gamma;  /* relative error of a slot's sum */
-    double norm;   /* |q|, rounded up; integers: its square, exact */
+    double gamma; /* relative error of a slot's sum */
+    double norm;  /* |q|, rounded up; integers: its square, exact */
 } ki_prepared;
 
 /* Bytes of scratch for ki_prepare (one a query) and for scoring (one a thread: the same for all

@@ -22,13 +22,17 @@ static size_t row_bytes(size_t d)
     return d * sizeof(float);
 }
 
-static kith_status encode(kith_rows x, size_t first, size_t n, size_t d, void *out)
+static kith_status encode(const ki_codec *c, kith_rows x, size_t first, size_t n, size_t d,
+                          void *out)
 {
+    (void)c;
     return ki_encode_narrowed(&narrowing, x, first, n, d, out);
 }
 
-static void decode(const void *rows, size_t stride, size_t n, size_t d, float *out)
+static void decode(const ki_codec *c, const void *rows, size_t stride, size_t n, size_t d,
+                   float *out)
 {
+    (void)c;
     ki_rows_to_f32((kith_rows){rows, n, stride, KITH_F32}, 0, n, d, out);
 }
 

@@ -9,6 +9,10 @@
 #include "codec/table.def"
 #undef KI_CODEC
 
+/* Of a scalar quantiser that has learned (sq.c). */
+void ki_sq_share(const ki_codec *c);
+void ki_sq_release(const ki_codec *c);
+
 /* n rows as runs of components without gaps: one run when the rows are packed, else one a row. */
 typedef struct ki_runs {
     const uint8_t *at; /* the first run */

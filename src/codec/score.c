@@ -35,7 +35,7 @@
 
 #include "base/compiler.h"
 
-enum { STEP = 32 }; /* rows that a filter looks at together */
+enum { STEP = 32 };          /* rows that a filter looks at together */
 enum { WIDE_FLOATS = 4096 }; /* rows are widened in pieces of 16 KiB: half a level 1 cache */
 
 #define U 0x1p-24
@@ -151,6 +151,7 @@ static void prepare_floats(ki_prepared *p, float *scratch)
 {
     const float *q = p->q;
     const size_t d = p->d;
+    const ki_type type = p->codec->type;
     const way w = way_of_floats(p->metric, p->arg);
     const ki_kernels *k = ki_kernels_get();
     const double length = sqrt(length2(q, d));
@@ -166,9 +167,11 @@ static void prepare_floats(ki_prepared *p, float *scratch)
             scratch[i] = length > 0.0 ? (float)((double)q[i] / length) : 0.0f;
         p->native = scratch;
     }
-    p->scan = k->scan[w.op][p->codec->type];
-    p->gather = k->gather[w.op][p->codec->type];
-    if (!p->scan || !p->gather || p->codec->type == KI_U8 || p->codec->type == KI_I8) {
+    if (type != KI_CODED && type != KI_U8 && type != KI_I8) {
+        p->scan = k->scan[w.op][type];
+        p->gather = k->gather[w.op][type];
+    }
+    if (!p->scan || !p->gather) {
         p->scan = k->scan[w.op][KI_F32];
         p->gather = NULL;
     }
@@ -270,16 +273,16 @@ double ki_cosine_key(double dot, double q2, double x2)
 
 /* Appends to keep each i < n for which `test` holds. Whole steps are tested first, without branches
  * and past n (what lies there is initialised), because most steps have no row to keep. */
-#define KEEP_IF(test)                                                                              \
-    for (size_t b = 0; b < n; b += STEP) {                                                         \
-        int any = 0;                                                                               \
-        for (size_t j = 0; j < STEP; j++) {                                                        \
-            const size_t i = b + j;                                                                \
-            any |= (test);                                                                         \
-        }                                                                                          \
-        if (KI_LIKELY(!any)) continue;                                                             \
-        for (size_t i = b; i < n && i < b + STEP; i++)                                             \
-            if (test) keep[kept++] = (uint16_t)i;                                                  \
+#define KEEP_IF(test)                                  \
+    for (size_t b = 0; b < n; b += STEP) {             \
+        int any = 0;                                   \
+        for (size_t j = 0; j < STEP; j++) {            \
+            const size_t i = b + j;                    \
+            any |= (test);                             \
+        }                                              \
+        if (KI_LIKELY(!any)) continue;                 \
+        for (size_t i = b; i < n && i < b + STEP; i++) \
+            if (test) keep[kept++] = (uint16_t)i;      \
     }
 
 /* K > tau whenever (s - tiny)/(1+gamma) > tau. */
@@ -304,22 +307,22 @@ static size_t keep_dots(const ki_prepared *p, const float *s, size_t n, double t
     const float tiny = float_up(tiny_of(p));
     size_t kept = 0;
 
-    KEEP_IF(!((t - s[2 * i] > 0.0f) &
-              ((t - s[2 * i]) * (t - s[2 * i]) > e2 * (s[2 * i + 1] + tiny))))
+    KEEP_IF(
+        !((t - s[2 * i] > 0.0f) & ((t - s[2 * i]) * (t - s[2 * i]) > e2 * (s[2 * i + 1] + tiny))))
     return kept;
 }
 
 /* The row goes when s < t sqrt(N), t = (-tau - error) * scale: compared by squares and sign, each
  * rounded by 2 u at most, for which t gives way by 8 u. lo … FLT_MAX is where N can be trusted. */
-#define KEEP_COSINES(S, N)                                                                         \
-    const double given = t - 8.0 * U * fabs(t);                                                    \
-    const float t2 = given >= 0.0 ? float_down(given * given) : float_up(given * given);           \
-    size_t kept = 0;                                                                               \
-    if (given >= 0.0) {                                                                            \
-        KEEP_IF(!(((N) >= lo) & ((N) <= FLT_MAX) & (((S) < 0.0f) | ((S) * (S) < t2 * (N)))))       \
-    } else {                                                                                       \
-        KEEP_IF(!(((N) >= lo) & ((N) <= FLT_MAX) & ((S) < 0.0f) & ((S) * (S) > t2 * (N))))         \
-    }                                                                                              \
+#define KEEP_COSINES(S, N)                                                                   \
+    const double given = t - 8.0 * U * fabs(t);                                              \
+    const float t2 = given >= 0.0 ? float_down(given * given) : float_up(given * given);     \
+    size_t kept = 0;                                                                         \
+    if (given >= 0.0) {                                                                      \
+        KEEP_IF(!(((N) >= lo) & ((N) <= FLT_MAX) & (((S) < 0.0f) | ((S) * (S) < t2 * (N))))) \
+    } else {                                                                                 \
+        KEEP_IF(!(((N) >= lo) & ((N) <= FLT_MAX) & ((S) < 0.0f) & ((S) * (S) > t2 * (N))))   \
+    }                                                                                        \
     return kept;
 
 static size_t keep_cosines(const float *s, size_t n, double t, float lo, uint16_t *keep)
@@ -396,8 +399,8 @@ static float *wide_of(void *work)
     return (float *)(void *)((unsigned char *)work + sizeof(numbers));
 }
 
-static void run_widened(const ki_prepared *p, float *wide, const unsigned char *rows,
-                        size_t stride, const uint32_t *pos, size_t n, float *out)
+static void run_widened(const ki_prepared *p, float *wide, const unsigned char *rows, size_t stride,
+                        const uint32_t *pos, size_t n, float *out)
 {
     const size_t step = wide_rows(p->d), results = results_are_two(p->rule) ? 2 : 1;
 
@@ -405,9 +408,10 @@ static void run_widened(const ki_prepared *p, float *wide, const unsigned char *
         const size_t m = n - at < step ? n - at : step;
         if (pos)
             for (size_t i = 0; i < m; i++)
-                p->codec->decode(rows + pos[at + i] * stride, stride, 1, p->d, wide + i * p->d);
+                ki_codec_decode(p->codec, rows + pos[at + i] * stride, stride, 1, p->d,
+                                wide + i * p->d);
         else
-            p->codec->decode(rows + at * stride, stride, m, p->d, wide);
+            ki_codec_decode(p->codec, rows + at * stride, stride, m, p->d, wide);
         p->scan(p->native, wide, p->d * sizeof(float), m, p->d, out + at * results);
     }
 }
@@ -482,8 +486,8 @@ static size_t score_canon(const ki_prepared *p, void *work, const unsigned char 
 
     for (size_t i = 0; i < n; i++) {
         const size_t row = pos ? pos[i] : i;
-        const double key = ki_codec_key(p->codec, p->metric, p->arg, p->d, p->q,
-                                        rows + row * stride, work);
+        const double key =
+            ki_codec_key(p->codec, p->metric, p->arg, p->d, p->q, rows + row * stride, work);
         if (key <= tau) out[m++] = (ki_scored){key, 0.0f, first + (uint32_t)row};
     }
     return m;
@@ -517,7 +521,7 @@ double ki_codec_key(const ki_codec *c, kith_metric m, double arg, size_t d, cons
 
     if (c->type == KI_BITS) return ki_canon_bits(m, q, row, d);
     if (c->type == KI_F32) return ki_canon_f32(m, arg, q, row, d);
-    c->decode(row, c->row_bytes(d), 1, d, wide);
+    ki_codec_decode(c, row, c->row_bytes(d), 1, d, wide);
     return ki_canon_f32(m, arg, q, wide, d);
 }
 
@@ -533,7 +537,7 @@ static double at(const unsigned char *row, size_t i)
 static void keys_l2(const float *q, const void *const *rows, size_t d, double key[ABREAST])
 {
     const unsigned char *const x0 = rows[0], *const x1 = rows[1], *const x2 = rows[2],
-                        *const x3 = rows[3];
+                               *const x3 = rows[3];
     double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
 
     for (size_t i = 0; i < d; i++) {
@@ -553,7 +557,7 @@ static void keys_l2(const float *q, const void *const *rows, size_t d, double ke
 static void keys_ip(const float *q, const void *const *rows, size_t d, double key[ABREAST])
 {
     const unsigned char *const x0 = rows[0], *const x1 = rows[1], *const x2 = rows[2],
-                        *const x3 = rows[3];
+                               *const x3 = rows[3];
     double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0;
 
     for (size_t i = 0; i < d; i++) {

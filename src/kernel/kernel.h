@@ -23,8 +23,17 @@
 
 #include "kith.h"
 
-/* Element type of stored rows. */
-typedef enum ki_type { KI_F32, KI_F16, KI_BF16, KI_I8, KI_U8, KI_BITS, KI_TYPES } ki_type;
+/* Element type of stored rows. CODED: only a codec reads them, and there are no slots. */
+typedef enum ki_type {
+    KI_F32,
+    KI_F16,
+    KI_BF16,
+    KI_I8,
+    KI_U8,
+    KI_BITS,
+    KI_TYPES,
+    KI_CODED = KI_TYPES
+} ki_type;
 
 /* Operations of scan, gather and visit. The query is float[d] for rows of f32, f16, bf16; int8_t[d]
  * for i8, uint8_t[d] for u8, packed bits ((d + 7) / 8 bytes, padding bits zero) for bits; for DOT4
@@ -93,18 +102,18 @@ enum { KI_PANEL = 32, KI_LANES = 16 }; /* queries of a panel; of each of its hal
  * in float arithmetic rounded at most once an operation: C from int32 to float (exactly rounded),
  * times a, minus b. Callers widen thr by what that can lose. */
 typedef enum ki_block_op {
-    KI_BLOCK_DOT_U8,  /* int32 sum of u8 row x s8 query  */
-    KI_BLOCK_DOT_I8,  /* int32 sum of i8 row x s8 query  */
-    KI_BLOCK_DOT_I7,  /* the same with queries of -KI_SHORT…KI_SHORT: faster on some ISAs */
-    KI_BLOCK_DOT_F32, /* float sum of f32 row x f32 query;
+    KI_BLOCK_DOT_U8,   /* int32 sum of u8 row x s8 query  */
+    KI_BLOCK_DOT_I8,   /* int32 sum of i8 row x s8 query  */
+    KI_BLOCK_DOT_I7,   /* the same with queries of -KI_SHORT…KI_SHORT: faster on some ISAs */
+    KI_BLOCK_DOT_F32,  /* float sum of f32 row x f32 query;
                          |err| <= (d+4) 2^-24 sum|terms| + d 2^-149 */
-    KI_BLOCK_L2_F32,  /* float sum (q-x)^2, f32          */
-    KI_BLOCK_L1_F32,  /* float sum |q-x|, f32            */
+    KI_BLOCK_L2_F32,   /* float sum (q-x)^2, f32          */
+    KI_BLOCK_L1_F32,   /* float sum |q-x|, f32            */
     KI_BLOCK_DOT_BF16, /* float sum of bf16 row x bf16 query; denormals may be flushed, in inputs
                           and sums: |err| <= (d+4) 2^-24 sum|terms|
                                              + 2 d 2^-126 (1 + max|q| + max|x|) */
-    KI_BLOCK_HAMMING, /* int32 bits that differ          */
-    KI_BLOCK_ANDS,    /* int32 bits in both              */
+    KI_BLOCK_HAMMING,  /* int32 bits that differ          */
+    KI_BLOCK_ANDS,     /* int32 bits in both              */
     KI_BLOCK_OPS
 } ki_block_op;
 enum { KI_SHORT = 64 }; /* the largest component of a query of DOT_I7, either sign */
@@ -121,13 +130,13 @@ typedef struct ki_hit {
 typedef struct ki_block {
     const void *rows; /* [n] rows, row-major */
     size_t stride, n, d;
-    const void *panel;        /* packed queries: ki_pack_panel */
-    size_t nq;                /* 1…KI_PANEL; <= KI_LANES computes the first half only */
-    const float *a, *b;       /* [n] each; NULL = all 1, all 0 */
-    const float *thr;         /* [KI_PANEL]; +INFINITY in unused lanes */
-    ki_hit *hits;             /* [cap], cap >= KI_HITS_MIN */
+    const void *panel;  /* packed queries: ki_pack_panel */
+    size_t nq;          /* 1…KI_PANEL; <= KI_LANES computes the first half only */
+    const float *a, *b; /* [n] each; NULL = all 1, all 0 */
+    const float *thr;   /* [KI_PANEL]; +INFINITY in unused lanes */
+    ki_hit *hits;       /* [cap], cap >= KI_HITS_MIN */
     size_t cap;
-    size_t row;               /* in: first row to do; out: first row not done (n: all done) */
+    size_t row; /* in: first row to do; out: first row not done (n: all done) */
 } ki_block;
 /* Scan rows from job->row on and append what passes; returns the number of hits. Ends early, with
  * job->row < job->n, when a further tile of rows might not fit into hits. Hits come in no order. */
@@ -199,8 +208,8 @@ const ki_kernels *ki_kernels_get(void);
 
 typedef struct ki_isa {
     const char *name;
-    uint64_t needs;               /* KI_CPU_* of base/cpu.h */
-    void (*fill)(ki_kernels *k);  /* sets the slots this ISA has, leaves the others */
+    uint64_t needs;              /* KI_CPU_* of base/cpu.h */
+    void (*fill)(ki_kernels *k); /* sets the slots this ISA has, leaves the others */
 } ki_isa;
 /* The i-th ISA this build knows, best last ("scalar" is 0); NULL after the last. Whether the CPU
  * runs it: (isa->needs & ~ki_cpu_features()) == 0. */
@@ -219,8 +228,8 @@ typedef struct ki_metric {
     int nonnegative; /* rows and queries must be >= 0 */
     int bits;        /* 0: not on bits, 1: on bits too, 2: on bits only */
 } ki_metric;
-const ki_metric *ki_metric_at(size_t i);        /* NULL after the last */
-const ki_metric *ki_metric_of(kith_metric m);   /* NULL when unknown */
+const ki_metric *ki_metric_at(size_t i);      /* NULL after the last */
+const ki_metric *ki_metric_of(kith_metric m); /* NULL when unknown */
 
 /* The canonical key of two rows: smaller is nearer (a similarity is negated, never to -0). Doubles,
  * summed in index order, no fused operation: the definition that every answer comes from. arg: p of

@@ -1,5 +1,6 @@
 /* Changes that pour the live rows of one view into another: compact and merge. Stored codes are
- * rows of their codec's type, so both are a series of puts and every check holds for them too. */
+ * rows of their codec's type (or are decoded to such, which is coded to the same), so both are a
+ * series of puts and every check holds for them too. */
 #include "rows/store.h"
 
 #include <string.h>
@@ -14,14 +15,15 @@ typedef struct pouring {
     uint32_t threads;
     ki_progress *progress;
     size_t room;         // rows of a batch
-    uint8_t *rows;       // [room][row_bytes]; NULL when nothing was removed
+    size_t row_bytes;    // of a row on its way
+    uint8_t *rows;       // [room][row_bytes]; NULL when nothing was removed or decoded
     int64_t *ids;        // [room]
     const char **labels; // [room]
 } pouring;
 
 static kith_status put_batch(const pouring *g, const void *rows, size_t n, bool labelled)
 {
-    const kith_rows x = {rows, n, g->from->row_bytes, g->from->codec->dtype};
+    const kith_rows x = {rows, n, g->row_bytes, g->from->codec->dtype};
 
     return ki_change_put(g->change, KI_PUT_ADD, x, g->ids, labelled ? g->labels : NULL, g->threads,
                          g->progress);
@@ -39,7 +41,7 @@ static kith_status pour(const pouring *g, uint32_t pos, uint32_t end)
         size_t len;
 
         if (!ki_view_live(v, pos)) continue;
-        if (g->rows) memcpy(g->rows + n * v->row_bytes, ki_view_code(v, pos), v->row_bytes);
+        if (g->rows) ki_view_row(v, pos, g->rows + n * g->row_bytes);
         g->ids[n] = ki_view_id(v, pos);
         g->labels[n] = ki_view_label(v, pos, &len);
         if (len == 0) g->labels[n] = NULL;
@@ -52,20 +54,21 @@ static kith_status pour(const pouring *g, uint32_t pos, uint32_t end)
 static kith_status pour_live(ki_change *c, const ki_view *from, uint32_t threads, ki_progress *p)
 {
     ki_env *env = c->rows->env;
+    const bool gathers = from->codec->type == KI_CODED || from->live < from->n;
     pouring g = {.change = c, .from = from, .threads = threads, .progress = p, .room = KI_CHUNK};
     const uint64_t expect = c->rows->expect, sum = (uint64_t)c->next->n + from->live;
     kith_status st = KITH_OK;
 
-    if (from->live < from->n && GATHER_BYTES / from->row_bytes < g.room)
-        g.room = GATHER_BYTES / from->row_bytes;
+    g.row_bytes = ki_view_row_bytes(from);
+    if (gathers && GATHER_BYTES / g.row_bytes < g.room) g.room = GATHER_BYTES / g.row_bytes;
     if (g.room > from->n) g.room = from->n;
     if (sum > expect) c->rows->expect = sum;
     g.ids = ki_array(env, g.room, sizeof *g.ids);
     KI_NEED(g.ids);
     g.labels = ki_array(env, g.room, sizeof *g.labels);
     KI_NEED(g.labels);
-    if (from->live < from->n) {
-        g.rows = ki_array(env, g.room, from->row_bytes);
+    if (gathers) {
+        g.rows = ki_array(env, g.room, g.row_bytes);
         KI_NEED(g.rows);
     }
     for (uint32_t pos = 0, end; pos < from->n; pos = end) {
@@ -77,7 +80,7 @@ static kith_status pour_live(ki_change *c, const ki_view *from, uint32_t threads
     }
 out:
     c->rows->expect = expect;
-    ki_release(env, g.rows, g.room, from->row_bytes);
+    ki_release(env, g.rows, g.room, g.row_bytes);
     ki_release(env, g.ids, g.room, sizeof *g.ids);
     ki_release(env, g.labels, g.room, sizeof *g.labels);
     return st;
@@ -155,6 +158,8 @@ kith_status ki_change_compact(ki_change *c, uint32_t threads, ki_progress *p)
     fresh->version = old->version;
     fresh->generation = old->generation + 1;
     fresh->own->scan_wanted = old->own->scan_wanted;
+    fresh->own->wanted = old->own->wanted;
+    memcpy(fresh->own->params, old->own->params, sizeof old->own->params);
     c->next = fresh;
     st = pour_live(c, old, threads, p);
     c->next = old;

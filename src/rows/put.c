@@ -6,7 +6,7 @@
 
 enum {
     PIECE_BYTES = 256 * 1024, /* of a caller's rows that one thread does at a time: stays in L2 */
-    WIDEN_PIECE = 1024,       /* rows */
+    RECODE_PIECE = 1024,      /* rows */
     AHEAD = 16                /* ids whose place in the table is fetched before it is needed */
 };
 
@@ -35,7 +35,7 @@ static kith_status encode_rows(const filling *f, size_t first, size_t n)
         const size_t len = n < room ? n : room;
         uint8_t *to = v->own->codes->chunk[pos >> KI_CHUNK_BITS]->own;
 
-        st = v->codec->encode(f->x, first, len, v->d, to + pos % KI_CHUNK * v->row_bytes);
+        st = ki_codec_encode(v->codec, f->x, first, len, v->d, to + pos % KI_CHUNK * v->row_bytes);
         first += len;
         n -= len;
     }
@@ -73,48 +73,56 @@ static kith_status fill(filling *f, uint32_t threads)
 
 /* ---- storage chosen by what comes ------------------------------------------------------------ */
 
-typedef struct widening {
-    const ki_view *view; // as it was
-    ki_column *codes;    // f32
+typedef struct recoding {
+    const ki_view *view;   // as it was
+    const ki_codec *codec; // of what it becomes
+    ki_column *codes;
     ki_progress *progress;
-} widening;
+} recoding;
 
-static kith_status widen_piece(void *arg, size_t i)
+static kith_status recode_piece(void *arg, size_t i)
 {
-    const widening *w = arg;
+    const recoding *w = arg;
     const ki_view *v = w->view;
-    const size_t pos = i * WIDEN_PIECE, left = v->n - pos;
-    void *to = w->codes->chunk[pos >> KI_CHUNK_BITS]->own + pos % KI_CHUNK * w->codes->width;
+    ki_env *env = v->own->env;
+    const size_t pos = i * RECODE_PIECE, left = v->n - pos;
+    const size_t n = left < RECODE_PIECE ? left : RECODE_PIECE;
+    uint8_t *to = w->codes->chunk[pos >> KI_CHUNK_BITS]->own + pos % KI_CHUNK * w->codes->width;
+    float *row = ki_array(env, v->d, sizeof *row);
+    kith_status st = KITH_OK;
 
-    v->codec->decode(ki_view_code(v, (uint32_t)pos), v->row_bytes,
-                     left < WIDEN_PIECE ? left : WIDEN_PIECE, v->d, to);
-    return ki_progress_add(w->progress, 0);
+    KI_NEED(row);
+    for (size_t j = 0; j < n; j++) {
+        const void *code = ki_view_code(v, (uint32_t)(pos + j));
+
+        ki_codec_decode(v->codec, code, v->row_bytes, 1, v->d, row);
+        KI_TRY(ki_codec_encode(w->codec, (kith_rows){row, 1, 0, KITH_F32}, 0, 1, v->d,
+                               to + j * w->codes->width));
+    }
+    KI_TRY(ki_progress_add(w->progress, 0));
+out:
+    ki_release(env, row, v->d, sizeof *row);
+    return st;
 }
 
-static void set_codec(ki_change *c, const ki_codec *codec)
-{
-    c->next->codec = codec;
-    c->next->row_bytes = codec->row_bytes(c->next->d);
-}
-
-/* Keep all rows there are as f32 from now on, for the sake of `more` that come. */
-static kith_status widen(ki_change *c, uint64_t more, uint32_t threads, ki_progress *p)
+/* Keep all rows there are by another codec from now on, for the sake of `more` that come. */
+static kith_status recode(ki_change *c, const ki_codec *codec, uint64_t more, uint32_t threads,
+                          ki_progress *p)
 {
     ki_view *v = c->next;
     ki_env *env = v->own->env;
-    const ki_codec *f32 = ki_codec_find("F32");
     const uint64_t expect = v->n + more > c->rows->expect ? v->n + more : c->rows->expect;
-    const size_t pieces = ((size_t)v->n + WIDEN_PIECE - 1) / WIDEN_PIECE;
-    widening w = {v, NULL, p};
+    const size_t pieces = ((size_t)v->n + RECODE_PIECE - 1) / RECODE_PIECE;
+    recoding w = {v, codec, NULL, p};
     kith_status st = KITH_OK;
 
-    KI_TRY(ki_column_create(env, f32->row_bytes(v->d), false, &w.codes));
+    KI_TRY(ki_column_create(env, codec->row_bytes(v->d), false, &w.codes));
     KI_TRY(ki_column_extend(&w.codes, 0, v->n, expect));
-    KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, widen_piece, &w));
+    KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, recode_piece, &w));
     ki_column_release(v->own->codes);
     v->own->codes = w.codes;
     w.codes = NULL;
-    set_codec(c, f32);
+    ki_view_recode(v, codec);
     ki_view_show(v);
     KI_TRY(ki_change_scan(c, 0, threads, p));
 out:
@@ -137,15 +145,100 @@ static kith_status choose(ki_change *c, kith_rows x, uint32_t threads, ki_progre
     if (!*checked) return KITH_OK;
     KI_TRY(fill(&f, threads));
     if (first) {
-        set_codec(c, ki_codec_find(atomic_load(&f.misfit) ? "F32" : "U8"));
+        ki_view_recode(v, ki_codec_find(atomic_load(&f.misfit) ? "F32" : "U8"));
         KI_TRY(ki_column_create(v->own->env, v->row_bytes, false, &codes));
         ki_column_release(v->own->codes);
         v->own->codes = codes;
         ki_view_show(v);
     } else if (atomic_load(&f.misfit)) {
-        KI_TRY(widen(c, x.n, threads, p));
+        KI_TRY(recode(c, ki_codec_find("F32"), x.n, threads, p));
     }
 out:
+    return st;
+}
+
+/* ---- codecs that learn ----------------------------------------------------------------------- */
+
+/* What is learned from: live rows that are there, then those that come. */
+typedef struct lesson_source {
+    const ki_view *view; // NULL: none
+    const uint32_t *pos; // [n] its live rows
+    size_t n;
+    kith_rows x;
+    size_t d;
+} lesson_source;
+
+static void take_lesson(const void *ctx, size_t first, size_t n, float *out)
+{
+    const lesson_source *s = ctx;
+    const ki_view *v = s->view;
+
+    for (; n > 0 && first < s->n; n--, first++, out += s->d)
+        ki_codec_decode(v->codec, ki_view_code(v, s->pos[first]), v->row_bytes, 1, s->d, out);
+    ki_rows_to_f32(s->x, first - s->n, n, s->d, out);
+}
+
+/* From the live rows of v (with `stored`) and x, to the codec that all are kept by from now on. */
+static kith_status learn(ki_change *c, bool stored, kith_rows x, uint64_t more, uint32_t threads,
+                         ki_progress *p)
+{
+    const ki_view *v = c->next;
+    ki_env *env = v->own->env;
+    lesson_source s = {v, NULL, 0, x, v->d};
+    ki_lesson lesson = {x.n, v->d, v->metric, take_lesson, &s, p};
+    const ki_codec *codec = NULL;
+    kith_status st = KITH_OK;
+    uint32_t *pos;
+
+    pos = ki_array(env, v->n, sizeof *pos);
+    KI_NEED(pos);
+    for (uint32_t i = 0; stored && i < v->n; i++)
+        if (ki_view_live(v, i)) pos[s.n++] = i;
+    s.pos = pos;
+    lesson.n += s.n;
+    KI_TRY(v->own->wanted->learn(v->own->wanted, env, &lesson, v->own->params, &codec));
+    KI_TRY(recode(c, codec, more, threads, p));
+out:
+    ki_codec_release(codec);
+    ki_release(env, pos, v->n, sizeof *pos);
+    return st;
+}
+
+static bool has_to_learn(const ki_view *v)
+{
+    return v->own->wanted && !v->codec->grid;
+}
+
+/* Rows that come make enough to learn from. Their check comes with it, as in choose. */
+static kith_status learn_by_itself(ki_change *c, kith_rows x, uint32_t threads, ki_progress *p,
+                                   bool *checked)
+{
+    ki_view *v = c->next;
+    filling f = {.change = c, .x = x, .check = true, .progress = p};
+    kith_status st = KITH_OK;
+
+    if (!has_to_learn(v) || v->n + x.n < KI_LEARN_ROWS) return KITH_OK;
+    KI_TRY(fill(&f, threads));
+    *checked = true;
+    KI_TRY(learn(c, true, x, x.n, threads, p));
+out:
+    return st;
+}
+
+kith_status ki_change_learn(ki_change *c, kith_rows x, uint32_t threads, ki_progress *p)
+{
+    const ki_view *v = c->next;
+    const ki_codec *wanted = v->own->wanted;
+    kith_status st = KITH_OK;
+
+    if (!wanted) goto out;
+    if (x.n == 0) KI_FAIL(KITH_BAD_ARG, "%s learns from rows, and there are none", wanted->name);
+    if (!has_to_learn(v) && v->n > 0)
+        KI_FAIL(KITH_BAD_ARG, "%s has learned, and %u rows are stored by that: train comes first",
+                wanted->name, v->n);
+    KI_TRY(learn(c, false, x, 0, threads, p));
+out:
+    c->failed |= st != KITH_OK;
     return st;
 }
 
@@ -307,6 +400,7 @@ static kith_status put(ki_change *c, ki_put how, kith_rows x, const int64_t *ids
                 KITH_MAX_ROWS);
     KI_TRY(check_labels(labels, x.n));
     KI_TRY(choose(c, x, threads, p, &checked));
+    KI_TRY(learn_by_itself(c, x, threads, p, &checked));
     KI_TRY(put_ids(c, how, ids, x.n));
     KI_TRY(ki_column_extend(&v->own->codes, n0, x.n, c->rows->expect));
     ki_view_show(v);

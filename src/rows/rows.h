@@ -79,11 +79,14 @@ typedef struct ki_view {
 /* ---- store ----------------------------------------------------------------------------------- */
 
 /* codec NULL: adaptive (U8 while every value is an integer 0…255, else F32); for metrics on bits
- * only: Bits. scan: keep the scan code where it applies (F32 rows; L2, IP, COSINE). env is
+ * only: Bits. One that learns: rows are F32 until ki_change_learn, or until KI_LEARN_ROWS are there
+ * to learn from. scan: keep the scan code where it applies (F32 rows; L2, IP, COSINE). env is
  * borrowed. */
 kith_status ki_rows_create(ki_env *env, const ki_codec *codec, size_t d, kith_metric m, double arg,
                            bool scan, ki_rows **out);
 void ki_rows_free(ki_rows *r);
+/* How a codec that learns shall do so, by its table of parameters; before anybody looks at r. */
+void ki_rows_want(ki_rows *r, const ki_codec *codec, const double *params);
 
 /* Hold changes back, for who reads a structure that they alter in place (a graph's links) and needs
  * it as of one moment; let them go on. */
@@ -98,6 +101,9 @@ bool ki_view_live(const ki_view *v, uint32_t pos); /* pos < n */
 /* Position of the live row with this id; false if none. */
 bool ki_view_find(const ki_view *v, int64_t id, uint32_t *pos);
 const void *ki_view_code(const ki_view *v, uint32_t pos);
+/* A row as one of the codec's dtype: as stored or, where only the codec reads that, decoded. */
+size_t ki_view_row_bytes(const ki_view *v);
+void ki_view_row(const ki_view *v, uint32_t pos, void *out);
 /* The label of a row, "" if it has none: borrowed from the view; *len without the closing NUL. */
 const char *ki_view_label(const ki_view *v, uint32_t pos, size_t *len);
 /* Ids of live rows with this label, ascending: up to cap of them; *n all. */
@@ -121,6 +127,9 @@ void ki_change_expect(ki_change *c, uint64_t n);
  * call that failed the change can only be aborted. */
 kith_status ki_change_put(ki_change *c, ki_put how, kith_rows x, const int64_t *ids,
                           const char *const *labels, uint32_t threads, ki_progress *p);
+/* Let the codec learn from x, which is checked, if it learns: rows are stored by that from now on,
+ * and so are those that are there. BAD_ARG once rows are stored by what it learned before. */
+kith_status ki_change_learn(ki_change *c, kith_rows x, uint32_t threads, ki_progress *p);
 kith_status ki_change_remove(ki_change *c, int64_t id, bool *removed);
 kith_status ki_change_label(ki_change *c, int64_t id, const char *text);
 /* Replace everything by the live rows in order, storage chosen anew, scan code anew; where that

@@ -178,6 +178,22 @@ out:
     return st;
 }
 
+/* The codec of the head, with what it learned. */
+static kith_status open_codec(const opening *o, const ki_codec **out)
+{
+    const ki_codec *c = ki_codec_of_file(o->head.codec);
+    const size_t d = (size_t)o->head.d;
+    kith_status st = KITH_OK;
+    ki_span learned;
+
+    KI_TRY(need(o, KI_SECTION_LEARNED, ki_codec_learned_bytes(c, d), &learned));
+    *out = c;
+    if (c->learn)
+        KI_TRY(ki_codec_read_learned(c, o->env, d, (kith_metric)o->head.metric, learned, out));
+out:
+    return st;
+}
+
 static kith_status open_ids(const opening *o)
 {
     struct ki_view_private *own = o->view->own;
@@ -275,8 +291,10 @@ static kith_status read_entries(const opening *o, uint64_t *rows, uint64_t *code
             return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u of %u rows has %u scan codes", c,
                            full, n);
         if (n == 0 && (error || scan[c].rest_max))
-            return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u has no scan codes, but errors of "
-                           "them", c);
+            return ki_fail(KITH_CORRUPT,
+                           "section ROWS: chunk %u has no scan codes, but errors of "
+                           "them",
+                           c);
         if (!(scan[c].error_max >= 0)) // infinite for rows whose length is beyond f32
             return ki_fail(KITH_CORRUPT, "section ROWS: chunk %u has scan codes with error %g", c,
                            (double)scan[c].error_max);
@@ -342,12 +360,14 @@ kith_status ki_rows_open(ki_env *env, const ki_blob_reader *r, void *keep,
                          void (*share)(void *keep), void (*release)(void *keep), ki_rows **out)
 {
     opening o = {.env = env, .reader = r};
+    const ki_codec *codec = NULL;
     kith_status st = KITH_OK;
 
     KI_TRY(read_head(&o));
     KI_TRY(ki_mapping_create(env, keep, share, release, &o.map));
-    KI_TRY(ki_view_create(env, ki_codec_of_file(o.head.codec), (size_t)o.head.d,
-                          (kith_metric)o.head.metric, o.head.arg, &o.view));
+    KI_TRY(open_codec(&o, &codec));
+    KI_TRY(ki_view_create(env, codec, (size_t)o.head.d, (kith_metric)o.head.metric, o.head.arg,
+                          &o.view));
     o.view->n = o.head.n;
     o.view->live = o.head.live;
     o.view->own->adaptive = (o.head.flags & KI_ROWS_ADAPTIVE) != 0;
@@ -362,6 +382,7 @@ kith_status ki_rows_open(ki_env *env, const ki_blob_reader *r, void *keep,
     o.view = NULL;
 out:
     ki_view_free(o.view);
+    ki_codec_release(codec);
     ki_mapping_release(o.map);
     return st;
 }

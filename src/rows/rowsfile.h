@@ -9,6 +9,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian machines only");
 
 #define KI_SECTION_ROWS       KI_FOUR('R', 'O', 'W', 'S') /* what the rows are: ki_rows_head */
+#define KI_SECTION_LEARNED    KI_FOUR('C', 'L', 'R', 'N') /* what the codec learned */
 #define KI_SECTION_CODES      KI_FOUR('C', 'O', 'D', 'E')
 #define KI_SECTION_IDS        KI_FOUR('I', 'D', 'S', ' ')
 #define KI_SECTION_BY_ID      KI_FOUR('I', 'D', 'P', 'O')

@@ -113,6 +113,21 @@ out:
     return st;
 }
 
+static kith_status put_learned(writing *g)
+{
+    const ki_view *v = g->view;
+    const size_t len = ki_codec_learned_bytes(v->codec, v->d);
+    uint8_t *bytes = ki_array(g->env, len, 1);
+    kith_status st = KITH_OK;
+
+    KI_NEED(bytes);
+    ki_codec_put_learned(v->codec, v->d, bytes);
+    KI_TRY(put_small(g, bytes, len));
+out:
+    ki_release(g->env, bytes, len, 1);
+    return st;
+}
+
 /* ---- rows and ids ---------------------------------------------------------------------------- */
 
 /* The first n elements of a column, chunk by chunk. */
@@ -333,12 +348,13 @@ kith_status ki_view_write(const ki_view *v, ki_blob_writer *w, bool planning)
     count_labels(&g);
     KI_TRY(section(&g, KI_SECTION_ROWS, KI_ROWS_HEAD + v->scan_chunks * KI_ROWS_SCAN_ENTRY, false,
                    put_head));
-    KI_TRY(section(&g, KI_SECTION_REMOVED, live < n ? 8 * ki_bit_words(v->n) : 0, false,
-                   put_removed));
+    KI_TRY(section(&g, KI_SECTION_LEARNED, ki_codec_learned_bytes(v->codec, v->d), false,
+                   put_learned));
+    KI_TRY(
+        section(&g, KI_SECTION_REMOVED, live < n ? 8 * ki_bit_words(v->n) : 0, false, put_removed));
     KI_TRY(section(&g, KI_SECTION_IDS, own_ids ? 8 * n : 0, true, put_ids));
     KI_TRY(section(&g, KI_SECTION_BY_ID, own_ids ? 4 * live : 0, true, put_by_id));
-    KI_TRY(section(&g, KI_SECTION_LABEL_AT, g.labelled ? 8 * (n + 1) : 0, true,
-                   put_label_offsets));
+    KI_TRY(section(&g, KI_SECTION_LABEL_AT, g.labelled ? 8 * (n + 1) : 0, true, put_label_offsets));
     KI_TRY(section(&g, KI_SECTION_LABELS, g.text_len, true, put_labels));
     KI_TRY(section(&g, KI_SECTION_BY_LABEL, 4 * (uint64_t)g.labelled, true, put_by_label));
     KI_TRY(section(&g, KI_SECTION_CODES, n * v->row_bytes, true, put_codes));

@@ -105,12 +105,12 @@ static void pack(ki_batch *b, ki_panel *panel, const ki_scan_chunk *chunk)
 static void widen(const ki_view *v, const ki_stretch *s, size_t i, size_t n, float *to)
 {
     if (!s->pos) {
-        v->codec->decode(s->run.rows + i * v->row_bytes, v->row_bytes, n, v->d, to);
+        ki_codec_decode(v->codec, s->run.rows + i * v->row_bytes, v->row_bytes, n, v->d, to);
         return;
     }
     for (size_t j = 0; j < n; j++)
-        v->codec->decode(s->run.rows + s->pos[i + j] * v->row_bytes, v->row_bytes, 1, v->d,
-                         to + j * v->d);
+        ki_codec_decode(v->codec, s->run.rows + s->pos[i + j] * v->row_bytes, v->row_bytes, 1, v->d,
+                        to + j * v->d);
 }
 
 static const void *widened(ki_batch *b, const ki_stretch *s)

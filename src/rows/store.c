@@ -8,6 +8,8 @@
  * reader, frees it. */
 #include "rows/store.h"
 
+#include <string.h>
+
 enum { SLOT_SHIFT = 54 }; // 2^54 readers between two changes: 50 million a second for 11 years
 _Static_assert(KI_VIEW_SLOTS <= 1 << (64 - SLOT_SHIFT), "a slot fits into the high bits");
 
@@ -30,6 +32,15 @@ static kith_status view_alloc(ki_env *env, ki_view **out)
     return KITH_OK;
 }
 
+void ki_view_recode(ki_view *v, const ki_codec *codec)
+{
+    const ki_codec *old = v->codec;
+
+    v->codec = ki_codec_share(codec);
+    v->row_bytes = codec->row_bytes(v->d);
+    ki_codec_release(old);
+}
+
 void ki_view_show(ki_view *v)
 {
     v->codes = v->own->codes;
@@ -45,9 +56,8 @@ kith_status ki_view_create(ki_env *env, const ki_codec *codec, size_t d, kith_me
     ki_view *v = NULL;
 
     KI_TRY(view_alloc(env, &v));
-    v->codec = codec;
     v->d = d;
-    v->row_bytes = codec->row_bytes(d);
+    ki_view_recode(v, codec);
     v->metric = m;
     v->arg = arg;
     KI_TRY(ki_column_create(env, v->row_bytes, false, &v->own->codes));
@@ -70,6 +80,7 @@ kith_status ki_view_copy(const ki_view *from, ki_view **out)
     own = v->own;
     *v = *from;
     v->own = own;
+    (void)ki_codec_share(v->codec);
     v->structure = v->curve = NULL; // until nothing can fail any more
     if (f->scan_room) {
         own->scan = ki_regrow(f->env, f->scan, from->scan_chunks, f->scan_room, sizeof *f->scan);
@@ -86,6 +97,8 @@ kith_status ki_view_copy(const ki_view *from, ki_view **out)
     v->curve = ki_structure_share(from->curve);
     own->adaptive = f->adaptive;
     own->scan_wanted = f->scan_wanted;
+    own->wanted = f->wanted;
+    memcpy(own->params, f->params, sizeof own->params);
     ki_view_show(v);
     *out = v;
     v = NULL;
@@ -111,6 +124,7 @@ void ki_view_free(ki_view *v)
     ki_labels_release(&own->labels);
     ki_structure_release(v->structure);
     ki_structure_release(v->curve);
+    ki_codec_release(v->codec);
     ki_release(env, v, 1, sizeof(whole_view));
 }
 
@@ -181,7 +195,7 @@ static const ki_codec *first_codec(const ki_codec *codec, kith_metric m)
 {
     const ki_metric *metric = ki_metric_of(m);
 
-    if (codec) return codec;
+    if (codec && !ki_codec_unlearned(codec)) return codec;
     return ki_codec_find(metric && metric->bits == 2 ? "Bits" : "F32");
 }
 
@@ -191,15 +205,27 @@ kith_status ki_rows_create(ki_env *env, const ki_codec *codec, size_t d, kith_me
     kith_status st = KITH_OK;
     ki_view *v = NULL;
 
-    KI_TRY(ki_codec_suits(first_codec(codec, m), m));
+    KI_TRY(ki_codec_suits(codec ? codec : first_codec(codec, m), m));
     KI_TRY(ki_view_create(env, first_codec(codec, m), d, m, arg, &v));
     v->own->adaptive = !codec;
     v->own->scan_wanted = scan;
+    if (codec && codec->learn) {
+        v->own->wanted = codec;
+        ki_param_presets(&codec->params, v->own->params);
+    }
     KI_TRY(ki_rows_adopt(env, v, out));
     v = NULL;
 out:
     ki_view_free(v);
     return st;
+}
+
+void ki_rows_want(ki_rows *r, const ki_codec *codec, const double *params)
+{
+    struct ki_view_private *own = ((ki_view *)atomic_load(&r->slots->view[0]))->own;
+
+    own->wanted = codec;
+    memcpy(own->params, params, codec->params.count * sizeof *params);
 }
 
 void ki_rows_free(ki_rows *r)

@@ -29,6 +29,10 @@ struct ki_view_private {
     ki_idmap idmap;
     ki_labels labels;
     bool adaptive, scan_wanted;
+    /* The codec of the table that learns, and how; NULL: rows are as they are. While it has not
+     * learned there are fewer than KI_LEARN_ROWS rows, and they are F32. */
+    const ki_codec *wanted;
+    double params[KI_CODEC_PARAMS];
     uint32_t slot;
     /* Readers that gave the view back minus readers that took it: below zero only once it is no
      * longer the current one, and then who brings it to zero frees it. */
@@ -40,6 +44,8 @@ kith_status ki_view_create(ki_env *env, const ki_codec *codec, size_t d, kith_me
                            ki_view **out);
 kith_status ki_view_copy(const ki_view *from, ki_view **out);
 void ki_view_free(ki_view *v); /* NULL is fine */
+/* Rows of this codec from now on; a reference is taken. */
+void ki_view_recode(ki_view *v, const ki_codec *codec);
 /* Let the public columns show what the private ones are. */
 void ki_view_show(ki_view *v);
 size_t ki_view_chunks(const ki_view *v);

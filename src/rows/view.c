@@ -2,6 +2,8 @@
  * knows; the writer may be at work on the same memory beyond it. */
 #include "rows/store.h"
 
+#include <string.h>
+
 #include "rows/sort.h"
 
 int64_t ki_view_id(const ki_view *v, uint32_t pos)
@@ -29,6 +31,19 @@ bool ki_view_find(const ki_view *v, int64_t id, uint32_t *pos)
 const void *ki_view_code(const ki_view *v, uint32_t pos)
 {
     return v->own->codes->chunk[pos >> KI_CHUNK_BITS]->bytes + pos % KI_CHUNK * v->row_bytes;
+}
+
+size_t ki_view_row_bytes(const ki_view *v)
+{
+    return v->codec->type == KI_CODED ? v->d * sizeof(float) : v->row_bytes;
+}
+
+void ki_view_row(const ki_view *v, uint32_t pos, void *out)
+{
+    if (v->codec->type == KI_CODED)
+        ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, v->d, out);
+    else
+        memcpy(out, ki_view_code(v, pos), v->row_bytes);
 }
 
 const char *ki_view_label(const ki_view *v, uint32_t pos, size_t *len)

@@ -74,8 +74,11 @@ static kith_status check_padding(const ki_view *v, uint32_t pos)
 {
     const uint8_t *row = ki_view_code(v, pos);
 
-    if (v->codec->type != KI_BITS || v->d % 8 == 0) return KITH_OK;
-    if ((row[v->row_bytes - 1] & (0xff >> v->d % 8)) == 0) return KITH_OK;
+    const size_t used = v->codec->grid ? v->d * v->codec->grid->bits % 8 : v->d % 8;
+    const int last = row[v->row_bytes - 1];
+
+    if ((v->codec->type != KI_BITS && !v->codec->grid) || used == 0) return KITH_OK;
+    if ((v->codec->grid ? last >> used : last & 0xff >> used) == 0) return KITH_OK;
     return ki_fail(KITH_CORRUPT, "row %u has bits behind its last component", pos);
 }
 
@@ -114,10 +117,11 @@ static kith_status check_piece(void *arg, size_t i)
     const ki_view *v = g->view;
     const size_t first = i * PIECE, left = v->n - first, n = left < PIECE ? left : PIECE;
     const kith_rows rows = {ki_view_code(v, (uint32_t)first), n, v->row_bytes, v->codec->dtype};
+    const bool any = v->codec->type == KI_CODED; // whatever they hold is a value
     const ki_scan_chunk *s = v->scan_chunks ? &v->scan[first >> KI_CHUNK_BITS] : NULL;
     kith_status st = KITH_OK;
 
-    if (ki_rows_check_part(rows, 0, n, v->d, v->metric, "row") != KITH_OK) {
+    if (!any && ki_rows_check_part(rows, 0, n, v->d, v->metric, "row") != KITH_OK) {
         st = ki_fail_prefix(KITH_CORRUPT, "behind position %zu", first);
         goto out;
     }

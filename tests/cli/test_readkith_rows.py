@@ -56,6 +56,24 @@ def what_is_built_is_read(folder):
         os.remove(path)
 
 
+def what_is_learned_is_read(folder):
+    """Steps of 8, 6 and 4 bits, in dimensions that fill no byte: what kith says is stored."""
+    draw = np.random.default_rng(3)
+    for n, d, spec in ((1500, 7, "SQ8"), (1500, 7, "SQ6"), (1100, 5, "SQ4"), (30, 5, "SQ4"),
+                       (1100, 4, "SQ8(uniform=on)")):
+        values = draw.normal(size=(n, d)).astype(np.float32)
+        path = build(folder, values, np.arange(n), ["x"] * n, "--spec", f"Flat,{spec}")
+        rows = read(path)
+        stored, _, _ = exported(folder, path)
+        assert rows.codec == (spec[:3] if n >= 1024 else "F32")
+        assert np.array_equal(rows.values, stored)
+        kith("convert", path, f"{folder}/out.npy")
+        assert np.array_equal(np.load(f"{folder}/out.npy"), stored)
+        step = np.ptp(values, axis=None if "uniform" in spec else 0) / (2 ** int(spec[2]) - 1)
+        assert (np.abs(stored - values) <= 0.501 * step).all(), spec
+        os.remove(path)
+
+
 def what_is_removed_is_read(folder):
     values = np.arange(60, dtype=np.float32).reshape(20, 3)
     ids = np.arange(100, 120, dtype=np.int64)
@@ -131,6 +149,7 @@ def main():
         what_is_exported_is_what_was_built(folder)
         the_command_shows_rows(folder)
         what_is_built_is_read(folder)
+        what_is_learned_is_read(folder)
         what_is_removed_is_read(folder)
 
 

@@ -157,7 +157,7 @@ static void quantise(const ki_lens *l, const float *x, uint8_t *out)
 
 void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, uint8_t *out)
 {
-    v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
+    ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
     place(l, room, false);
     turn(l, room);
     quantise(l, room, out);
@@ -240,7 +240,7 @@ static uint32_t find_longest(ki_lens *l, const ki_view *v, const uint32_t *pos, 
     for (size_t i = 0; i < n; i++) {
         double length;
 
-        v->codec->decode(ki_view_code(v, pos[i]), v->row_bytes, 1, v->d, room);
+        ki_codec_decode(v->codec, ki_view_code(v, pos[i]), v->row_bytes, 1, v->d, room);
         length = length_of(room, v->d);
         if (!(length > longest)) continue;
         longest = length;
@@ -322,7 +322,7 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
         const size_t i = n <= SAMPLE ? j : ki_random_below(l->seed, KI_RNG_SAMPLE, j, (uint32_t)n);
         const uint32_t one = j == 0 && longest != UINT32_MAX && n > SAMPLE ? longest : pos[i];
 
-        v->codec->decode(ki_view_code(v, one), v->row_bytes, 1, v->d, room);
+        ki_codec_decode(v->codec, ki_view_code(v, one), v->row_bytes, 1, v->d, room);
         place(l, room, false);
         turn(l, room);
         memcpy(x + j * l->bytes, room, l->bytes * sizeof *x);
@@ -370,7 +370,7 @@ kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first,
     KI_NEED(room);
     for (uint32_t pos = first; pos < v->n && !*out; pos++) {
         if (!ki_view_live(v, pos)) continue;
-        v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
+        ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
         *out = length_of(room, v->d) > (double)l->longest && l->longest < 3e38f;
     }
 out:

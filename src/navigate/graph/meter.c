@@ -53,7 +53,7 @@ void ki_meter_row(ki_meter *m, uint32_t pos)
 
     m->query = row;
     if (m->g->lens->kind != KI_LENS_ROWS || m->v->codec->type == KI_BITS) return;
-    m->v->codec->decode(row, m->v->row_bytes, 1, m->v->d, m->room);
+    ki_codec_decode(m->v->codec, row, m->v->row_bytes, 1, m->v->d, m->room);
     m->query = m->room;
 }
 

@@ -213,7 +213,7 @@ static void draw_rows(scene *s)
     s->queries = s->q;
     if (s->codec->type == KI_BITS) {
         s->bits = need(s->nq * s->codec->row_bytes(s->d));
-        must(s->codec->encode(KITH_ROWS(s->q, s->nq, KITH_F32), 0, s->nq, s->d, s->bits));
+        must(ki_codec_encode(s->codec, KITH_ROWS(s->q, s->nq, KITH_F32), 0, s->nq, s->d, s->bits));
         s->queries = s->bits;
     }
     if (draw(s, 2)) {

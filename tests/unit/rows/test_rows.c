@@ -19,9 +19,15 @@ typedef struct row {
     int label; // of texts, 0 = none
 } row;
 
-static const char *const texts[LABELS] = {
-    "", "a", "b", "ab", "a much longer label, longer than eight bytes",
-    "a much longer label, longer than nine bytes", "\xc3\xa9t\xc3\xa9", "zz", "B"};
+static const char *const texts[LABELS] = {"",
+                                          "a",
+                                          "b",
+                                          "ab",
+                                          "a much longer label, longer than eight bytes",
+                                          "a much longer label, longer than nine bytes",
+                                          "\xc3\xa9t\xc3\xa9",
+                                          "zz",
+                                          "B"};
 
 /* owns: row */
 typedef struct oracle {
@@ -162,7 +168,7 @@ static void compare(world *w, const ki_view *v, const oracle *o)
         if (!ki_view_live(v, pos)) continue;
         assert_true(at++ < o->n);
         assert_true(ki_view_id(v, pos) == r->id);
-        v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, D, x);
+        ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, D, x);
         assert_memory_equal(x, r->x, sizeof x);
         assert_string_equal(ki_view_label(v, pos, &len), texts[r->label]);
         assert_int_equal(len, strlen(texts[r->label]));
@@ -514,10 +520,8 @@ static void several_chunks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adaptive),
-        cmocka_unit_test(floats_with_scan_code),
-        cmocka_unit_test(bytes),
-        cmocka_unit_test(around_the_end_of_a_chunk),
+        cmocka_unit_test(adaptive),       cmocka_unit_test(floats_with_scan_code),
+        cmocka_unit_test(bytes),          cmocka_unit_test(around_the_end_of_a_chunk),
         cmocka_unit_test(several_chunks),
     };
 

@@ -36,7 +36,7 @@ static bool row_is_right(const ki_view *v, uint32_t pos)
     const int64_t id = ki_view_id(v, pos);
     uint32_t found;
 
-    v->codec->decode(ki_view_code(v, pos), v->row_bytes, 1, D, x);
+    ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, D, x);
     for (size_t j = 0; j < D; j++)
         if (x[j] != value(id, j)) return false;
     if (strlen(label) != len || (len && label[0] != 'l')) return false;
