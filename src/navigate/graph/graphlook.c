@@ -168,7 +168,7 @@ static kith_status tell_degrees(const looking *k, const uint32_t *degree, kith_e
 {
     const size_t room = (size_t)degrees_of(k, degree).most + 1;
     uint32_t *count = ki_zeros(k->env, room, sizeof *count);
-    char name[16];
+    char name[24];
 
     if (!count) return KITH_NO_MEMORY;
     for (uint32_t i = 0; i < k->nodes; i++) count[degree[k->node[i]]]++;
@@ -232,7 +232,7 @@ static double mean_path(const paths *p)
 
 static kith_status draw_paths(const looking *k, paths *p)
 {
-    const size_t all = (size_t)k->g->n * k->g->degree, fit = PATHS_LINKS / all;
+    const size_t all = (size_t)k->g->n * k->g->degree, fit = all ? PATHS_LINKS / all : 0;
     const size_t most = fit < PATHS_LEAST ? PATHS_LEAST : fit > PATHS_MOST ? PATHS_MOST : fit;
     kith_status st = KITH_OK;
 
