@@ -254,7 +254,11 @@ static void an_adaptive_store_widens(void **state)
     must(ki_change_begin(s.rows, &c));
     must(ki_change_remove(c, 2000, &removed));
     assert_true(removed);
+    assert_null(ki_change_before(c));
     must(ki_change_compact(c, 2, NULL));
+    assert_int_equal(ki_change_before(c)->n, 2001); // as they were, the removed one too
+    assert_int_equal(ki_change_before(c)->live, 2000);
+    assert_int_equal(ki_change_view(c)->n, 2000);
     assert_int_equal(ki_change_view(c)->codec->type, KI_U8);
     assert_int_equal(ki_change_view(c)->next_id, 2001);
     must(ki_view_check(ki_change_view(c), &s.env, NULL));
