@@ -208,7 +208,7 @@ static void bytes_are(const kith_index *ix, const uint8_t *want, size_t len)
 /* The removal that sweeps, and an upsert that does, while the n-th allocation fails. */
 static void failed_allocations(void **state)
 {
-    enum { ROWS = 1300, STEP = SANITIZED ? 19 : 9 };
+    enum { ROWS = 1300, STEP = SANITIZED ? 29 : 15 };
     float *x = need_floats(2 * ROWS * D);
     int64_t ids[ROWS];
 
