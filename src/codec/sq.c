@@ -37,8 +37,8 @@ enum { P_UNIFORM, P_MARGIN, P_QUANTILE, PARAMS };
 
 static const ki_param param_rows[] = {
     [P_UNIFORM] = {"uniform", "", KI_PARAM_FLAG, 0, 1, 0,
-                   "one range for all components instead of one each: l2 between codes is that "
-                   "between rows, so a graph walks on the codes themselves"},
+                   "one range for all components instead of one each: right where they are alike, "
+                   "as in pictures"},
     [P_MARGIN] = {"margin", "rangestat_arg", KI_PARAM_FLOAT, 0, 100, 0,
                   "how far a range goes beyond the values seen, at either end, as a share of it"},
     [P_QUANTILE] = {"quantile", "", KI_PARAM_FLOAT, 0, 0.49, 0,
