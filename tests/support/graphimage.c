@@ -195,9 +195,9 @@ static const char *wrong_cursor(const original *o, const kith_index *ix)
     return st == KITH_OK && n == kith_count(ix) ? NULL : "the cursor";
 }
 
-/* What may be wrong with it is told, what it answers is right, it can be changed, and a compact
- * index is whole again. */
-static const char *use(const original *o, kith_index *ix, bool compact, bool *whole)
+/* What may be wrong with it is told, what it answers is right, it can be changed; once mended, it
+ * is whole again. */
+static const char *use(const original *o, kith_index *ix, bool mend, bool *whole)
 {
     const int64_t gone[3] = {1, 600, 1093};
     const char *wrong = NULL;
@@ -217,7 +217,9 @@ static const char *use(const original *o, kith_index *ix, bool compact, bool *wh
     if (st != KITH_OK && (*whole || st != KITH_CORRUPT)) return "the verdict after an addition";
     if (kith_remove(ix, gone, 3, NULL) != KITH_OK) return kith_last_error();
     if (!wrong) wrong = wrong_answers(o, ix, 12, WALKS);
-    if (!compact || wrong) return wrong;
+    if (!mend || wrong) return wrong;
+    if (kith_repair(ix, NULL, NULL, NULL) != KITH_OK || kith_verify(ix, NULL) != KITH_OK)
+        return kith_last_error();
     if (kith_compact(ix, NULL) != KITH_OK || kith_verify(ix, NULL) != KITH_OK)
         return kith_last_error();
     return wrong_answers(o, ix, 13, WALKS);
@@ -261,6 +263,7 @@ void mutate_graphs(size_t wanted)
 
     for (size_t i = 0; i < 3; i++) make(&all[i]);
     for (size_t i = 0; i < wanted; i++) mutate(&all[i % 16 == 5 ? 2 : i % 2], i, &refused, &whole);
+    assert_true(refused > wanted / 4 && whole > 0); // some damage is seen at once, some is none
     print_message("%zu files: %zu refused at open, %zu verify\n", wanted, refused, whole);
     for (size_t i = 0; i < 3; i++) {
         free(all[i].x);
