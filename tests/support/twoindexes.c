@@ -10,12 +10,18 @@
 
 void two_open(two_indexes *t, const char *codec, size_t d, kith_metric m, uint32_t threads)
 {
+    two_open_as(t, "Graph", codec, d, m, threads);
+}
+
+void two_open_as(two_indexes *t, const char *navigator, const char *codec, size_t d, kith_metric m,
+                 uint32_t threads)
+{
     kith_host host = KITH_HOST_INIT;
     char spec[64];
 
     host.threads = threads;
     *t = (two_indexes){.d = d, .what = kith_metric_name(m)};
-    snprintf(spec, sizeof spec, "Graph%s", codec);
+    snprintf(spec, sizeof spec, "%s%s", navigator, codec);
     must(kith_create(spec, d, m, &host, &t->graph));
     snprintf(spec, sizeof spec, "Flat%s", codec);
     must(kith_create(spec, d, m, &host, &t->flat));

@@ -1,5 +1,5 @@
-/* A Graph and a Flat index that hold the same rows: what one may only find, the other proves. And
- * rows for them. Any failure fails the test. */
+/* A Graph (or HNSW, NSW) and a Flat index that hold the same rows: what one may only find, the
+ * other proves. And rows for them. Any failure fails the test. */
 #ifndef TWOINDEXES_H
 #define TWOINDEXES_H
 
@@ -24,6 +24,9 @@ typedef struct two_indexes {
 
 /* codec: "", ",F16" and so on. threads: 0 = all. */
 void two_open(two_indexes *t, const char *codec, size_t d, kith_metric m, uint32_t threads);
+/* The same with another navigator than Graph: "HNSW16". */
+void two_open_as(two_indexes *t, const char *navigator, const char *codec, size_t d, kith_metric m,
+                 uint32_t threads);
 void two_close(two_indexes *t);
 void two_add(two_indexes *t, kith_rows x, const int64_t *ids);
 void two_upsert(two_indexes *t, kith_rows x, const int64_t *ids);

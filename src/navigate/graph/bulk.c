@@ -17,6 +17,7 @@
 #include "navigate/graph/insert.h"
 #include "navigate/graph/prune.h"
 #include "navigate/graph/repair.h"
+#include "navigate/graph/tower.h"
 
 enum {
     LEAF = 512,      /* rows whose pairs are all looked at */
@@ -61,6 +62,7 @@ typedef struct build {
     ki_env *env;
     const ki_view *v;
     ki_graph *g;
+    const ki_graph_how *wanted;
     const recipe *how;
     uint64_t seed;
     size_t threads;
@@ -700,21 +702,58 @@ static void end_candidates(build *b)
     b->lock = NULL;
 }
 
-/* Rows under metrics that have no block kernel are linked one by one, from the first on. */
+/* Rows that come in an order of their own (by cluster, by time) make a bad graph: those that come
+ * early are to be from everywhere. */
+static void shuffle(build *b)
+{
+    for (size_t i = b->m; i-- > 1;) {
+        const uint32_t j = ki_random_below(b->seed, KI_RNG_ORDER, i, (uint32_t)i + 1);
+        const uint32_t pos = b->pos[i];
+
+        b->pos[i] = b->pos[j];
+        b->pos[j] = pos;
+    }
+}
+
+/* HNSW, NSW: the first row, and what it stands on. */
+static kith_status begin_insertion(build *b)
+{
+    const ki_graph_how *how = b->wanted;
+    kith_status st = KITH_OK;
+    ki_climber c = {0};
+    uint32_t level;
+
+    shuffle(b);
+    if (!how->levels) return KITH_OK;
+    level = ki_tower_draw(b->seed, how->own, b->pos[0]);
+    KI_TRY(ki_tower_create(b->env, how->own, &b->g->tower));
+    KI_TRY(ki_climber_init(&c, b->env, b->v, b->g, how->search));
+    KI_TRY(ki_tower_insert(b->g, &c, b->pos[0], level, how->factor));
+out:
+    ki_climber_deinit(&c);
+    return st;
+}
+
+/* Rows under metrics that have no block kernel are linked one by one, from the first on, and so are
+ * those of HNSW and NSW. */
 static kith_status insert_all(build *b)
 {
     ki_graph *g = b->g;
     kith_status st = KITH_OK;
 
-    KI_TRY(ki_graph_choose_entries(g, b->pos, 1, b->seed));
+    if (!b->wanted->at_once) KI_TRY(begin_insertion(b));
+    KI_TRY(ki_graph_enter(g, b->pos[0]));
     g->nodes = 1;
     begin(b, "link", b->m - 1);
-    KI_TRY(ki_graph_insert(b->env, b->v, g, b->pos + 1, b->m - 1, 0, b->threads, b->progress));
-    ki_release(b->env, g->entry_code, g->entries, g->lens->bytes);
-    ki_release(b->env, g->entry, g->entries, sizeof *g->entry);
-    g->entry = NULL;
-    g->entry_code = NULL;
-    KI_TRY(ki_graph_choose_entries(g, b->pos, b->m, b->seed));
+    KI_TRY(ki_graph_insert(b->env, b->v, g, b->wanted, b->pos + 1, b->m - 1, 0, b->threads,
+                           b->progress));
+    if (!g->tower) {
+        ki_release(b->env, g->entry_code, g->entries, g->lens->bytes);
+        ki_release(b->env, g->entry, g->entries, sizeof *g->entry);
+        g->entry = NULL;
+        g->entry_code = NULL;
+        KI_TRY(ki_graph_choose_entries(g, b->pos, b->m, b->seed));
+    }
     begin(b, "repair", 0);
     KI_TRY(ki_graph_repair(b->env, b->v, g, 0, b->progress));
 out:
@@ -725,7 +764,7 @@ static kith_status link_all(build *b)
 {
     kith_status st = KITH_OK;
 
-    if (b->g->lens->kind == KI_LENS_ROWS) return insert_all(b);
+    if (b->g->lens->kind == KI_LENS_ROWS || !b->wanted->at_once) return insert_all(b);
 
     KI_TRY(begin_candidates(b));
     begin(b, "partition", b->m * FANOUT * b->how->partitions + b->m * b->how->partitions);
@@ -745,18 +784,19 @@ out:
     return st;
 }
 
-kith_status ki_graph_build(ki_env *env, const ki_view *v, const double *params, uint32_t threads,
+kith_status ki_graph_build(ki_env *env, const ki_view *v, const ki_graph_how *how, uint32_t threads,
                            ki_progress *p, ki_graph **out)
 {
-    const uint32_t degree = (uint32_t)params[KI_GRAPH_DEGREE];
     kith_status st = KITH_OK;
-    build b = {.env = env, .v = v, .progress = p, .seed = (uint64_t)params[KI_GRAPH_SEED]};
+    build b = {.env = env, .v = v, .progress = p, .wanted = how, .seed = how->seed};
 
     b.threads = ki_thread_count(env, threads, (size_t)v->n / PIECE + 1);
-    KI_TRY(begin_build(&b, (degree + KI_LINK_STEP - 1) / KI_LINK_STEP * KI_LINK_STEP));
+    KI_TRY(begin_build(&b, how->degree));
     b.how = recipe_for(b.g->lens->bytes);
-    b.g->effort = (uint32_t)params[KI_GRAPH_EFFORT];
-    b.g->slack = (float)params[KI_GRAPH_SLACK];
+    b.g->most = how->most;
+    b.g->effort = how->effort;
+    b.g->slack = how->slack;
+    b.g->patient = how->patient;
     KI_TRY(link_all(&b));
     *out = b.g;
     b.g = NULL;

@@ -22,6 +22,8 @@ enum {
  * in some thousand (three standard deviations of the error of a difference). */
 static const float OFF = 1.75f;
 
+static const float NO_SLACK = 1e9f; /* so much that it never ends a walk */
+
 /* What one thread works with. owns: all. */
 typedef struct finder {
     ki_env *env;
@@ -415,12 +417,16 @@ static void set_filter(const ki_view *v, const ki_ask *ask, ki_walk_ask *walk)
     walk->patience = ask->k == SIZE_MAX || may < most ? may : most;
 }
 
-/* The slack that goes with an effort where none is given: pairs that were near the best in the
- * measurements (docs/GRAPH.md). */
-static float slack_of(size_t effort)
+/* The slack of a search: the asked one, the index's, or where a navigator has none by itself so
+ * much that the effort alone ends a walk; else the one that goes with an effort: pairs that were
+ * near the best in the measurements (docs/GRAPH.md). */
+static float slack_of(const ki_graph *g, const ki_ask *ask, size_t effort)
 {
     const float slack = 0.028f * log2f((float)effort) - 0.095f;
 
+    if (ask->slack > 0.0f) return ask->slack;
+    if (g->slack > 0.0f && !ask->effort) return g->slack;
+    if (g->patient) return NO_SLACK;
     return slack < 0.01f ? 0.01f : slack;
 }
 
@@ -449,9 +455,7 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
     c.walk = (ki_walk_ask){.n = v->n,
                            .k = k,
                            .effort = effort,
-                           .slack = ask->slack > 0.0f                 ? ask->slack
-                                    : g->slack > 0.0f && !ask->effort ? g->slack
-                                                                      : slack_of(effort),
+                           .slack = slack_of(g, ask, effort),
                            .max_visits = ask->max_visits,
                            .start = UINT32_MAX};
     set_filter(v, ask, &c.walk);

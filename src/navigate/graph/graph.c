@@ -4,6 +4,7 @@
 #include "navigate/graph/insert.h"
 #include "navigate/graph/repair.h"
 #include "navigate/graph/sweep.h"
+#include "navigate/graph/tower.h"
 
 #include <string.h>
 
@@ -16,7 +17,8 @@ enum {
     REBUILD_SHARE = 3,  /* so large a share of new rows is cheaper linked all at once */
     REACH_SHARE = 16,   /* so large a share of new nodes, and reach is looked at */
     GONE_LEAST = 64,    /* so few removed rows are never swept out */
-    CODE_PIECE = 1024   /* rows of a job */
+    CODE_PIECE = 1024,  /* rows of a job */
+    SEARCH = 128        /* nearest among which a new row finds its links */
 };
 
 /* ---- structures ------------------------------------------------------------------------------ */
@@ -70,6 +72,7 @@ void ki_graph_free(ki_graph *g)
     env = g->env;
     if (g->entry_code) ki_release(env, g->entry_code, g->entries, g->lens->bytes);
     ki_lens_release(g->lens);
+    ki_tower_release(g->tower);
     ki_column_release(g->links);
     ki_column_release(g->codes);
     ki_release(env, g->entry, g->entries, sizeof *g->entry);
@@ -184,7 +187,7 @@ kith_status ki_graph_create(ki_env *env, const ki_view *v, uint32_t degree, ki_l
     ki_graph *g = NULL;
 
     KI_TRY(ki_graph_adopt(env, v, lens, &g));
-    g->degree = degree;
+    g->degree = g->most = degree;
     KI_TRY(columns(g, from, v->n));
     KI_TRY(ki_graph_show(g, v));
     unlink_rows(g, from ? from->n : 0);
@@ -199,6 +202,8 @@ void ki_graph_inherit(ki_graph *g, const ki_graph *from)
 {
     g->effort = from->effort;
     g->slack = from->slack;
+    g->most = from->most;
+    g->patient = from->patient;
 }
 
 void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin)
@@ -277,6 +282,25 @@ out:
     return st;
 }
 
+kith_status ki_graph_enter(ki_graph *g, uint32_t pos)
+{
+    const size_t w = g->lens->bytes;
+    kith_status st = KITH_OK;
+
+    ki_assert(g->entries <= 1);
+    if (!g->entry) {
+        g->entry = ki_array(g->env, 1, sizeof *g->entry);
+        KI_NEED(g->entry);
+        g->entries = 1;
+        g->entry_code = ki_array(g->env, 1, w);
+        KI_NEED(g->entry_code);
+    }
+    g->entry[0] = pos;
+    memcpy(g->entry_code, ki_graph_code(g, pos), w);
+out:
+    return st;
+}
+
 /* ---- in step with the rows ------------------------------------------------------------------- */
 
 static bool fits(const ki_graph *g, const ki_view *v)
@@ -293,6 +317,7 @@ static kith_status extended(ki_env *env, const ki_view *v, const ki_graph *from,
     KI_TRY(ki_graph_create(env, v, from->degree, from->lens, from, &g));
     g->nodes = from->nodes;
     g->twins = from->twins;
+    g->tower = ki_tower_share(from->tower);
     g->since = from->since;
     ki_graph_inherit(g, from);
     g->entry = ki_regrow(env, from->entry, from->entries, from->entries, sizeof *g->entry);
@@ -309,7 +334,8 @@ out:
 
 /* Link the live rows from `first` on; links of rows below `before` are logged first. */
 static kith_status link_more(ki_env *env, const ki_view *v, ki_graph *g, uint32_t first,
-                             uint32_t before, uint32_t asked, ki_progress *p)
+                             uint32_t before, const ki_graph_how *how, uint32_t asked,
+                             ki_progress *p)
 {
     const size_t more = v->n - first, threads = ki_thread_count(env, asked, more);
     kith_status st = KITH_OK;
@@ -322,21 +348,21 @@ static kith_status link_more(ki_env *env, const ki_view *v, ki_graph *g, uint32_
         if (ki_view_live(v, at)) pos[n++] = at;
     if (p) ki_progress_init(p, p->watch, "link", n);
     KI_TRY(ki_graph_encode(g, v, first, threads, NULL));
-    KI_TRY(ki_graph_insert(env, v, g, pos, n, before, threads, p));
+    KI_TRY(ki_graph_insert(env, v, g, how, pos, n, before, threads, p));
     g->since += (uint32_t)n;
 out:
     ki_release(env, pos, more, sizeof *pos);
     return st;
 }
 
-static kith_status extend(ki_env *env, const ki_view *v, const ki_graph *from, uint32_t threads,
-                          ki_progress *p, ki_graph **out)
+static kith_status extend(ki_env *env, const ki_view *v, const ki_graph *from,
+                          const ki_graph_how *how, uint32_t threads, ki_progress *p, ki_graph **out)
 {
     kith_status st = KITH_OK;
     ki_graph *g = NULL;
 
     KI_TRY(extended(env, v, from, &g));
-    KI_TRY(link_more(env, v, g, from->n, from->n, threads, p));
+    KI_TRY(link_more(env, v, g, from->n, from->n, how, threads, p));
     if (g->since >= g->nodes / REACH_SHARE) {
         KI_TRY(ki_graph_repair(env, v, g, from->n, p));
         g->since = 0;
@@ -351,15 +377,15 @@ out:
 
 /* The graph of rows that were compacted: that of the rows before, without those that were
  * removed. */
-static kith_status follow(ki_env *env, const ki_view *v, const ki_view *was, uint64_t seed,
-                          uint32_t threads, ki_progress *p, ki_graph **out)
+static kith_status follow(ki_env *env, const ki_view *v, const ki_view *was,
+                          const ki_graph_how *how, uint32_t threads, ki_progress *p, ki_graph **out)
 {
     kith_status st = KITH_OK;
     ki_graph *g = NULL;
     uint32_t kept;
 
-    KI_TRY(ki_graph_sweep(env, v, was, seed, threads, p, &g, &kept));
-    if (kept < v->n) KI_TRY(link_more(env, v, g, kept, 0, threads, p));
+    KI_TRY(ki_graph_sweep(env, v, was, how->seed, threads, p, &g, &kept));
+    if (kept < v->n) KI_TRY(link_more(env, v, g, kept, 0, how, threads, p));
     KI_TRY(ki_graph_repair(env, v, g, 0, p));
     g->since = 0;
     *out = g;
@@ -370,8 +396,10 @@ out:
 }
 
 /* Whether it is better to link all rows of v anew than to bring g, of the rows of `was`, up to
- * them: because it is cheaper, or because the lens cannot show the new ones. */
-static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_graph *g, bool *out)
+ * them: because it is cheaper, or because the lens cannot show the new ones. Where all are linked
+ * one by one anyway a new start is rarely cheaper; but nothing is swept out of such graphs. */
+static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_graph *g,
+                               const ki_graph_how *how, bool *out)
 {
     uint32_t kept = 0;
 
@@ -381,12 +409,14 @@ static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_gr
         kept = g->n;
     else
         for (uint32_t pos = 0; pos < g->n; pos++) kept += ki_view_live(was, pos);
-    if (v->n - kept >= v->n / REBUILD_SHARE || (was != v && kept < g->n / 2)) return KITH_OK;
+    if (!how->at_once && (was != v || (v->n - kept) / REBUILD_SHARE >= kept)) return KITH_OK;
+    if (how->at_once && v->n - kept >= v->n / REBUILD_SHARE) return KITH_OK;
+    if (was != v && kept < g->n / 2) return KITH_OK;
     return ki_lens_outgrown(g->lens, v, kept, out);
 }
 
-static kith_status update(ki_change *c, ki_env *env, const double *params, uint32_t threads,
-                          ki_progress *p)
+kith_status ki_graph_update(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
+                            ki_progress *p)
 {
     const ki_view *v = ki_change_view(c), *compacted = ki_change_before(c);
     const ki_view *was = compacted ? compacted : v;
@@ -400,28 +430,28 @@ static kith_status update(ki_change *c, ki_env *env, const double *params, uint3
         ki_change_attach(c, NULL);
         return KITH_OK;
     }
-    KI_TRY(better_anew(v, was, g, &anew));
+    KI_TRY(better_anew(v, was, g, how, &anew));
     if (anew)
-        KI_TRY(ki_graph_build(env, v, params, threads, p, &next));
+        KI_TRY(ki_graph_build(env, v, how, threads, p, &next));
     else if (was == v)
-        KI_TRY(extend(env, v, g, threads, p, &next));
+        KI_TRY(extend(env, v, g, how, threads, p, &next));
     else
-        KI_TRY(follow(env, v, was, (uint64_t)params[KI_GRAPH_SEED], threads, p, &next));
+        KI_TRY(follow(env, v, was, how, threads, p, &next));
     ki_change_attach(c, &next->structure);
 out:
     return st;
 }
 
-static bool crowded(const ki_view *v, const double *params)
+static bool crowded(const ki_view *v, const double *values)
 {
-    const double share = params[KI_GRAPH_SWEEP], gone = (double)v->n - v->live;
+    const double share = values[KI_GRAPH_SWEEP], gone = (double)v->n - v->live;
 
     return share > 0 && gone >= GONE_LEAST && gone >= share * v->n;
 }
 
 /* The graph of the change's snapshot mended in a copy that shares its links; *mended: the snapshot
  * has it. What was mended in vain is taken back. */
-static kith_status mend(ki_change *c, ki_env *env, const double *params, ki_findings *out,
+static kith_status mend(ki_change *c, ki_env *env, const ki_graph_how *how, ki_findings *out,
                         ki_progress *p, bool *mended)
 {
     const ki_view *v = ki_change_view(c);
@@ -429,7 +459,7 @@ static kith_status mend(ki_change *c, ki_env *env, const double *params, ki_find
     ki_graph *g = NULL;
 
     KI_TRY(extended(env, v, ki_graph_of(v), &g));
-    KI_TRY(ki_graph_mend(env, v, g, (uint64_t)params[KI_GRAPH_SEED], out, p, mended));
+    KI_TRY(ki_graph_mend(env, v, g, how->seed, out, p, mended));
     if (!*mended) goto out;
     ki_change_attach(c, &g->structure);
     g = NULL;
@@ -439,8 +469,8 @@ out:
     return st;
 }
 
-static kith_status repair(ki_change *c, ki_env *env, const double *params, uint32_t threads,
-                          ki_findings *out, ki_progress *p)
+kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
+                             ki_findings *out, ki_progress *p)
 {
     const ki_view *v = ki_change_view(c);
     const ki_graph *g = ki_graph_of(v);
@@ -454,10 +484,10 @@ static kith_status repair(ki_change *c, ki_env *env, const double *params, uint3
         st = KITH_OK;
     }
     KI_TRY(st);
-    if (fits(g, v) && g->n == v->n) KI_TRY(mend(c, env, params, out, p, &mended));
+    if (how->at_once && fits(g, v) && g->n == v->n) KI_TRY(mend(c, env, how, out, p, &mended));
     if (mended) goto out;
     if (v->live >= NODES_LEAST) {
-        KI_TRY(ki_graph_build(env, v, params, threads, p, &anew));
+        KI_TRY(ki_graph_build(env, v, how, threads, p, &anew));
         out->mended[out->n].name = "rebuilt";
         out->mended[out->n].unit = "rows linked anew";
         out->mended[out->n++].count = v->live;
@@ -467,7 +497,7 @@ out:
     return st;
 }
 
-static void stats(const ki_view *v, kith_each *each, void *ctx)
+void ki_graph_stats(const ki_view *v, kith_each *each, void *ctx)
 {
     const ki_graph *g = ki_graph_of(v);
 
@@ -476,6 +506,10 @@ static void stats(const ki_view *v, kith_each *each, void *ctx)
     each(ctx, "twins", "rows", g->twins);
     each(ctx, "degree", "links a row", g->degree);
     each(ctx, "link_bytes", "bytes", (double)ki_column_bytes(g->links));
+    if (g->tower) {
+        each(ctx, "levels", "above the one of all rows", g->tower->levels);
+        each(ctx, "level_bytes", "bytes", (double)ki_tower_put_bytes(g->tower));
+    }
     each(ctx, "walks", "queries", (double)atomic_load(&g->walks));
     each(ctx, "visits", "rows", (double)atomic_load(&g->visits));
     each(ctx, "hops", "rows", (double)atomic_load(&g->hops));
@@ -501,6 +535,46 @@ static const ki_param params[KI_GRAPH_PARAMS] = {
          "space back and mends the links; 0: not before compact"},
 };
 
+static ki_graph_how how_of(const double *values)
+{
+    const uint32_t asked = (uint32_t)values[KI_GRAPH_DEGREE];
+    const uint32_t degree = (asked + KI_LINK_STEP - 1) / KI_LINK_STEP * KI_LINK_STEP;
+
+    return (ki_graph_how){.at_once = true,
+                          .degree = degree,
+                          .most = degree,
+                          .own = degree,
+                          .search = SEARCH,
+                          .factor = KI_PRUNE_FACTOR,
+                          .effort = (uint32_t)values[KI_GRAPH_EFFORT],
+                          .slack = (float)values[KI_GRAPH_SLACK],
+                          .seed = (uint64_t)values[KI_GRAPH_SEED]};
+}
+
+static kith_status update(ki_change *c, ki_env *env, const double *values, uint32_t threads,
+                          ki_progress *p)
+{
+    const ki_graph_how how = how_of(values);
+
+    return ki_graph_update(c, env, &how, threads, p);
+}
+
+static kith_status repair(ki_change *c, ki_env *env, const double *values, uint32_t threads,
+                          ki_findings *out, ki_progress *p)
+{
+    const ki_graph_how how = how_of(values);
+
+    return ki_graph_restore(c, env, &how, threads, out, p);
+}
+
+static kith_status open_graph(ki_rows *rows, ki_env *env, const ki_opening *from,
+                              const double *values)
+{
+    const ki_graph_how how = how_of(values);
+
+    return ki_graph_open(rows, env, from, &how);
+}
+
 extern const ki_navigator ki_navigator_graph;
 const ki_navigator ki_navigator_graph = {
     .name = "Graph",
@@ -514,9 +588,9 @@ const ki_navigator ki_navigator_graph = {
     .crowded = crowded,
     .update = update,
     .write = ki_graph_write,
-    .open = ki_graph_open,
+    .open = open_graph,
     .check = ki_graph_check,
-    .stats = stats,
+    .stats = ki_graph_stats,
     .repair = repair,
     .inspect = ki_graph_inspect,
 };

@@ -13,6 +13,8 @@
  *   3. Every live row is reachable: as a node from entry[0] by links, or by the chain of one.
  *   4. Entries are nodes, and entry_code holds their walk codes.
  *   5. `twins` rows hang on others; `nodes` are at least those that links reach, at most the rest.
+ *   6. No row has more than `most` links. HNSW: a tower's rows are nodes, each once on a level, and
+ *      its entry is entry[0], the only one.
  *
  * Links are changed in place while readers walk. Each is one atomic word: a reader sees the old
  * neighbour or the new one, and passes over positions at or beyond the n of its own view. */
@@ -37,7 +39,25 @@ enum {
     KI_GRAPH_PARAMS
 };
 
-/* owns: everything but what views own; a reference on lens, columns. */
+/* How rows are linked: what a navigator makes of its parameters. */
+typedef struct ki_graph_how {
+    bool at_once;    /* all rows by partitions, where that can be; else one by one, shuffled */
+    bool levels;     /* HNSW: rows rise to the levels of a tower */
+    bool keeps;      /* NSW: what a row chose for itself stays, whatever comes */
+    bool patient;    /* searches that give no slack have none: the effort alone ends a walk */
+    uint32_t degree; /* places for links of a row, a multiple of KI_LINK_STEP */
+    uint32_t most;   /* links of a row */
+    uint32_t own;    /* links that a new row chooses; HNSW: of a row on higher levels, too */
+    uint32_t search; /* nearest rows among which it looks for them */
+    float factor;    /* of pruning (prune.h); 0: the nearest ones */
+    uint32_t effort; /* of searches that give none */
+    float slack;     /* the same; 0: by the effort, or none */
+    uint64_t seed;
+} ki_graph_how;
+
+typedef struct ki_tower ki_tower; /* tower.h */
+
+/* owns: everything but what views own; a reference on lens, columns, tower. */
 typedef struct ki_graph {
     ki_structure structure; /* first: views hold this */
     ki_env *env;
@@ -45,9 +65,12 @@ typedef struct ki_graph {
     uint64_t generation;
     uint32_t n, nodes, twins;
     uint32_t degree; /* a multiple of KI_LINK_STEP */
+    uint32_t most;   /* links of a row among them */
     uint32_t effort; /* of searches that give none */
-    float slack;     /* the same; 0: by the effort */
+    float slack;     /* the same; 0: by the effort, or, with patient, none */
+    bool patient;
     ki_lens *lens;
+    ki_tower *tower;  /* HNSW: the levels above; NULL: none */
     ki_column *links; /* uint32_t [degree] a row */
     ki_column *codes; /* CODE: walk codes; NULL: the rows' own */
     uint32_t entries;
@@ -129,15 +152,26 @@ kith_status ki_graph_show(ki_graph *g, const ki_view *v);
 /* Choose entries among nodes: pos [n]. */
 kith_status ki_graph_choose_entries(ki_graph *g, const uint32_t *pos, size_t n, uint64_t seed);
 
-/* bulk.c: link all live rows of v at once. */
-kith_status ki_graph_build(ki_env *env, const ki_view *v, const double *params, uint32_t threads,
+/* A node that is the first, or came to stand above all others, becomes the only entry. */
+kith_status ki_graph_enter(ki_graph *g, uint32_t pos);
+/* Hooks of the navigators, each with its own way to link. */
+kith_status ki_graph_update(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
+                            ki_progress *p);
+/* kith_repair: mended, or linked anew. */
+kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
+                             ki_findings *out, ki_progress *p);
+void ki_graph_stats(const ki_view *v, kith_each *each, void *ctx);
+
+/* bulk.c: link all live rows of v. */
+kith_status ki_graph_build(ki_env *env, const ki_view *v, const ki_graph_how *how, uint32_t threads,
                            ki_progress *p, ki_graph **out);
 /* find.c */
 kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t nq,
                             const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx);
 /* graphfile.c, graphcheck.c */
 kith_status ki_graph_write(const ki_view *v, ki_blob_writer *w, bool planning);
-kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from, const double *params);
+kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from,
+                          const ki_graph_how *how);
 kith_status ki_graph_check(const ki_view *v, ki_env *env, ki_progress *p);
 /* The same of a graph that v does not carry yet. */
 kith_status ki_graph_check_of(const ki_view *v, const ki_graph *g, ki_env *env, ki_progress *p);

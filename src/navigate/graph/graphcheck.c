@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "navigate/graph/repair.h"
+#include "navigate/graph/tower.h"
 
 enum { POLL = 4096 }; /* rows between looks at the watch */
 
@@ -28,15 +29,20 @@ static kith_status check_links(const checking *c, uint32_t pos)
 {
     const ki_graph *g = c->g;
     const _Atomic uint32_t *row = ki_graph_links(g, pos);
+    size_t used = 0;
 
     for (size_t i = 0; i < g->degree; i++) {
         const uint32_t to = ki_link_get(row + i), next = to & ~KI_TWIN;
         const bool twin = i + 1 == g->degree && (to & KI_TWIN);
 
+        used += !twin && to != pos;
         if (twin ? next <= pos || next >= g->n : to >= g->n)
             return ki_fail(KITH_CORRUPT, "row %u of the graph: link %zu leads to row %u of %u", pos,
                            i, next, g->n);
     }
+    if (used > g->most)
+        return ki_fail(KITH_CORRUPT, "row %u of the graph has %zu links, %u at most", pos, used,
+                       g->most);
     return KITH_OK;
 }
 
@@ -55,6 +61,38 @@ static kith_status check_twin(const checking *c, uint32_t pos)
         return ki_fail(KITH_CORRUPT, "row %u of the graph hangs on row %u, which differs", next,
                        pos);
     return KITH_OK;
+}
+
+/* Rows of levels are nodes, and none is twice on one. What a level's links and ranks are was
+ * checked when it was read. */
+static kith_status check_tower(const checking *c)
+{
+    const ki_tower *t = c->g->tower;
+    const size_t words = ki_bit_words(c->g->n);
+    kith_status st = KITH_OK;
+    uint64_t *there = NULL;
+
+    if (!t) return KITH_OK;
+    there = ki_array(c->env, words, sizeof *there);
+    KI_NEED(there);
+    for (uint32_t l = 1; l <= t->levels; l++) {
+        const ki_level *level = &t->level[l - 1];
+
+        memset(there, 0, words * sizeof *there);
+        for (size_t i = 0; i < level->n; i++) {
+            const uint32_t pos = level->pos[i];
+
+            if (ki_bit_get(there, pos))
+                KI_FAIL(KITH_CORRUPT, "row %u of the graph is twice on level %u", pos, l);
+            if (ki_bit_get(c->chained, pos))
+                KI_FAIL(KITH_CORRUPT, "row %u of the graph is on level %u, but hangs on another",
+                        pos, l);
+            ki_bit_set(there, pos);
+        }
+    }
+out:
+    ki_release(c->env, there, words, sizeof *there);
+    return st;
 }
 
 /* The rows that hang on a node have no links, but that the first leads to the last. */
@@ -210,6 +248,7 @@ kith_status ki_graph_check_of(const ki_view *v, const ki_graph *g, ki_env *env, 
     KI_TRY(check_rows(&c));
     KI_TRY(check_codes(&c));
     KI_TRY(check_reach(&c));
+    KI_TRY(check_tower(&c));
 out:
     ki_release(env, c.reached, words, sizeof *c.reached);
     ki_release(env, c.chained, words, sizeof *c.chained);

@@ -1,7 +1,7 @@
 /* Graphs to sections and back; docs/FORMAT.md, "Sections of graphs", describes their bytes. Links
  * and walk codes are used as they lie in the file: a link is compared with the number of rows when
  * it is followed. */
-#include "navigate/graph/graph.h"
+#include "navigate/graph/tower.h"
 
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #define SECTION_LENS  KI_FOUR('G', 'L', 'E', 'N')
 #define SECTION_LINKS KI_FOUR('G', 'L', 'N', 'K')
 #define SECTION_CODES KI_FOUR('G', 'C', 'O', 'D')
+#define SECTION_TOWER KI_FOUR('G', 'L', 'E', 'V')
 
 enum { VERSION = 1, HEAD = 64 };
 
@@ -25,6 +26,25 @@ static kith_status put_lens(const ki_graph *g, ki_blob_writer *w, bool planning)
         bytes = ki_array(g->env, len, 1);
         KI_NEED(bytes);
         ki_lens_put(g->lens, bytes);
+        KI_TRY(w->put(w, bytes, len));
+    }
+    KI_TRY(w->end(w));
+out:
+    ki_release(g->env, bytes, len, 1);
+    return st;
+}
+
+static kith_status put_tower(const ki_graph *g, ki_blob_writer *w, bool planning)
+{
+    const size_t len = ki_tower_put_bytes(g->tower);
+    kith_status st = KITH_OK;
+    uint8_t *bytes = NULL;
+
+    KI_TRY(w->begin(w, SECTION_TOWER, 0, len, false));
+    if (!planning) {
+        bytes = ki_array(g->env, len, 1);
+        KI_NEED(bytes);
+        ki_tower_put(g->tower, g->most, bytes);
         KI_TRY(w->put(w, bytes, len));
     }
     KI_TRY(w->end(w));
@@ -99,6 +119,7 @@ kith_status ki_graph_write(const ki_view *v, ki_blob_writer *w, bool planning)
     KI_TRY(put_lens(g, w, planning));
     KI_TRY(put_column(g->links, SECTION_LINKS, g->n, w, planning));
     if (g->codes) KI_TRY(put_column(g->codes, SECTION_CODES, g->n, w, planning));
+    if (g->tower) KI_TRY(put_tower(g, w, planning));
 out:
     return st;
 }
@@ -197,14 +218,34 @@ out:
     return st;
 }
 
-kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from, const double *params)
+/* The levels of HNSW, and how many links a row may have. */
+static kith_status read_tower(const opening *o, const ki_graph_how *how)
+{
+    kith_status st = KITH_OK;
+    ki_graph *g = o->g;
+    ki_span s;
+
+    g->most = how->at_once ? g->degree : how->most;
+    if (how->levels) {
+        KI_TRY(ki_blob_need(o->reader, SECTION_TOWER, 0, &s));
+        KI_TRY(ki_tower_read(o->env, s, g->n, g->entry[0], &g->most, &g->tower));
+        if (g->entries != 1)
+            KI_FAIL(KITH_CORRUPT, "section GRPH: %u entries below levels", g->entries);
+    }
+    if (g->most == 0 || g->most > g->degree)
+        KI_FAIL(KITH_CORRUPT, "section GRPH: %u of %u links a row", g->most, g->degree);
+out:
+    return st;
+}
+
+kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from,
+                          const ki_graph_how *how)
 {
     opening o = {.env = env, .reader = from->reader};
     kith_status st = KITH_OK;
     ki_lens *lens = NULL;
     ki_span head, s;
 
-    (void)params;
     o.v = ki_view_acquire(rows);
     KI_TRY(from->reader->find(from->reader, SECTION_GRAPH, 0, &head));
     if (!head.ptr) goto out;
@@ -214,6 +255,8 @@ kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from, co
     KI_TRY(ki_mapping_create(env, from->keep, from->share, from->release, &o.map));
     KI_TRY(ki_graph_adopt(env, o.v, lens, &o.g));
     KI_TRY(read_head(&o, head));
+    o.g->patient = how->patient;
+    KI_TRY(read_tower(&o, how));
     KI_TRY(borrow(&o, SECTION_LINKS, o.g->degree * sizeof(uint32_t), &o.g->links));
     if (lens->kind == KI_LENS_CODE) KI_TRY(borrow(&o, SECTION_CODES, lens->bytes, &o.g->codes));
     KI_TRY(ki_graph_show(o.g, o.v));

@@ -1,7 +1,7 @@
-/* Rows linked into a graph that is there (Malkov and Yashunin 2016, algorithm 1, on one level).
- * Rows come in batches: all of a batch walk through the graph as it was (by all threads), then they
- * are linked one after the other; so the links depend on the rows and their order alone (Dobson et
- * al. 2023, ParlayANN).
+/* Rows linked into a graph that is there (Malkov and Yashunin 2016, algorithm 1; for Graph and NSW
+ * on one level). Rows come in batches: all of a batch walk through the graph as it was (by all
+ * threads), then they are linked one after the other; so the links depend on the rows and their
+ * order alone (Dobson et al. 2023, ParlayANN).
  *
  * Links of rows that readers may be looking at are changed in place, each by one atomic store; what
  * they were is logged first, so that an aborted change can be taken back (graph.h). */
@@ -10,12 +10,12 @@
 
 #include "navigate/graph/insert.h"
 #include "navigate/graph/prune.h"
+#include "navigate/graph/tower.h"
 #include "navigate/graph/walk.h"
 
 enum {
     BATCH_MOST = 1024,
-    BATCH_SHARE = 64, /* of the nodes: rows of a batch do not see one another */
-    EFFORT = 128      /* of the walk that looks for neighbours */
+    BATCH_SHARE = 64 /* of the nodes: rows of a batch do not see one another */
 };
 
 /* A new row, and what its walk found. */
@@ -25,17 +25,19 @@ typedef struct newcomer {
     uint32_t link[KI_DEGREE_MOST]; /* by distance */
 } newcomer;
 
-/* What one thread walks with. owns: both. */
+/* What one thread walks with. owns: all. */
 typedef struct seeker {
     ki_walk *walk;
     ki_prune *prune;
+    float *heap; /* [KI_PRUNE_MOST] */
 } seeker;
 
-/* owns: seeker, batch, prune. */
+/* owns: seeker, batch, prune, climber. */
 typedef struct inserting {
     ki_env *env;
     const ki_view *v;
     ki_graph *g;
+    const ki_graph_how *how;
     uint32_t before; /* rows that readers may know */
     size_t threads;
     seeker *seeker; /* [threads] */
@@ -43,6 +45,7 @@ typedef struct inserting {
     size_t n; /* of the batch */
     atomic_size_t next;
     ki_prune *prune;
+    ki_climber climber; /* HNSW */
     ki_progress *progress;
 } inserting;
 
@@ -53,28 +56,38 @@ static bool same(const ki_graph *g, uint32_t a, uint32_t b)
     return memcmp(ki_graph_code(g, a), ki_graph_code(g, b), g->lens->bytes) == 0;
 }
 
-/* The nearest of what was seen become candidates; keys at most `edge`. */
-static void load_seen(const ki_walk *w, float edge, ki_prune *x)
+/* The nearest of what was seen become candidates: as many as were looked for and can be pruned. */
+static void load_seen(const seeker *s, ki_prune *x)
 {
+    const ki_walk *w = s->walk;
+    float edge = w->kth;
+    size_t n = 0;
+
     x->n = 0;
+    if (w->kept_n > KI_PRUNE_MOST) {
+        for (size_t i = 0; i < w->kept_n; i++)
+            ki_heap_keep(s->heap, &n, KI_PRUNE_MOST, w->kept[i].key);
+        if (s->heap[0] < edge) edge = s->heap[0];
+    }
     for (size_t i = 0; i < w->kept_n && x->n < KI_PRUNE_MOST; i++)
         if (w->kept[i].key <= edge) x->one[x->n++].pos = w->kept[i].pos;
 }
 
 static kith_status seek(const inserting *in, seeker *s, newcomer *one)
 {
+    const size_t search = in->how->search;
     const ki_walk_ask ask = {
-        .n = in->g->n, .k = EFFORT, .effort = EFFORT, .slack = 0.0f, .start = UINT32_MAX};
+        .n = in->g->n, .k = search, .effort = search, .slack = 0.0f, .start = UINT32_MAX};
     kith_status st = KITH_OK;
 
     one->twin = UINT32_MAX;
     ki_meter_row(&s->walk->meter, one->pos);
     KI_TRY(ki_walk_run(s->walk, &ask));
-    load_seen(s->walk, s->walk->kth, s->prune);
+    load_seen(s, s->prune);
     ki_prune_measure(s->prune, one->pos);
     for (size_t i = 0; i < s->prune->n && s->prune->one[i].dist <= s->prune->one[0].dist; i++)
         if (same(in->g, s->prune->one[i].pos, one->pos)) one->twin = s->prune->one[i].pos;
-    one->n = (uint32_t)ki_prune_choose(s->prune, in->g->degree, KI_PRUNE_FACTOR, one->link);
+    one->n = (uint32_t)ki_prune_pick(s->prune, in->how->own, in->how->factor, one->link);
 out:
     return st;
 }
@@ -141,6 +154,26 @@ static uint32_t twin_in_batch(const inserting *in, size_t i)
     return UINT32_MAX;
 }
 
+/* NSW: pos in place of the farthest link behind those that a row chose itself, if it is nearer. */
+static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, bool *linked)
+{
+    _Atomic uint32_t *row = ki_graph_links(in->g, from);
+    ki_prune *x = in->prune;
+    size_t far = 0;
+
+    if (room <= in->how->own) return;
+    x->n = 0;
+    for (size_t i = in->how->own; i < room; i++)
+        x->address[x->n++] = ki_graph_code(in->g, inside(in->g, ki_link_get(row + i), from));
+    x->address[x->n++] = ki_graph_code(in->g, pos);
+    ki_meter_row(&x->meter, from);
+    ki_meter_take(&x->meter, x->address, x->n, x->dist);
+    for (size_t i = 0; i + 1 < x->n; i++)
+        if (x->dist[i] > x->dist[far]) far = i;
+    *linked = x->dist[x->n - 1] < x->dist[far];
+    if (*linked) ki_link_set(row + in->how->own + far, pos);
+}
+
 /* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be
  * pos itself. *linked tells. */
 static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked)
@@ -162,11 +195,15 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
         *linked = true;
         goto out;
     }
+    if (in->how->keeps) {
+        take_turn(in, from, pos, room, linked);
+        goto out;
+    }
     for (size_t i = 0; i < room; i++) in->prune->one[i].pos = ki_link_get(row + i);
     in->prune->one[room].pos = pos;
     in->prune->n = room + 1;
     ki_prune_measure(in->prune, from);
-    n = ki_prune_choose(in->prune, room, KI_PRUNE_FACTOR, out);
+    n = ki_prune_pick(in->prune, room, in->how->factor, out);
     for (size_t i = 0; i < n; i++) *linked |= out[i] == pos;
     ki_prune_store(g, from, out, n);
 out:
@@ -196,6 +233,21 @@ out:
     return st;
 }
 
+/* HNSW: on the levels that are drawn for it; above all others, it becomes the entry. */
+static kith_status rise(inserting *in, uint32_t pos)
+{
+    ki_graph *g = in->g;
+    const uint32_t level = ki_tower_draw(in->how->seed, in->how->own, pos);
+    const uint32_t before = g->tower->levels;
+    kith_status st = KITH_OK;
+
+    if (level == 0) return KITH_OK;
+    KI_TRY(ki_tower_insert(g, &in->climber, pos, level, in->how->factor));
+    if (level > before) KI_TRY(ki_graph_enter(g, pos));
+out:
+    return st;
+}
+
 static kith_status link_one(inserting *in, newcomer *one, size_t i)
 {
     kith_status st = KITH_OK;
@@ -209,6 +261,7 @@ static kith_status link_one(inserting *in, newcomer *one, size_t i)
         any |= linked;
     }
     if (!any && one->n) KI_TRY(force(in, one->link[0], one->pos));
+    if (in->g->tower) KI_TRY(rise(in, one->pos));
     in->g->nodes++;
 out:
     return st;
@@ -230,7 +283,10 @@ static kith_status open_seekers(inserting *in)
         s->walk->env = in->env;
         KI_TRY(ki_meter_init(&s->walk->meter, in->env, in->v, in->g));
         KI_TRY(ki_prune_create(in->env, in->v, in->g, &s->prune));
+        s->heap = ki_array(in->env, KI_PRUNE_MOST, sizeof *s->heap);
+        KI_NEED(s->heap);
     }
+    if (in->g->tower) KI_TRY(ki_climber_init(&in->climber, in->env, in->v, in->g, in->how->search));
     KI_TRY(ki_prune_create(in->env, in->v, in->g, &in->prune));
     in->batch = ki_array(in->env, BATCH_MOST, sizeof *in->batch);
     KI_NEED(in->batch);
@@ -246,7 +302,9 @@ static void close_seekers(inserting *in)
         if (s->walk) ki_walk_free(s->walk);
         ki_release(in->env, s->walk, 1, sizeof *s->walk);
         ki_prune_free(s->prune);
+        ki_release(in->env, s->heap, KI_PRUNE_MOST, sizeof *s->heap);
     }
+    ki_climber_deinit(&in->climber);
     ki_release(in->env, in->seeker, in->threads, sizeof *in->seeker);
     ki_release(in->env, in->batch, BATCH_MOST, sizeof *in->batch);
     ki_prune_free(in->prune);
@@ -271,10 +329,11 @@ out:
     return st;
 }
 
-kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const uint32_t *pos,
-                            size_t n, uint32_t before, size_t threads, ki_progress *p)
+kith_status ki_graph_insert(ki_env *env, const ki_view *v, ki_graph *g, const ki_graph_how *how,
+                            const uint32_t *pos, size_t n, uint32_t before, size_t threads,
+                            ki_progress *p)
 {
-    inserting in = {.env = env, .v = v, .g = g, .before = before, .progress = p};
+    inserting in = {.env = env, .v = v, .g = g, .how = how, .before = before, .progress = p};
     kith_status st = KITH_OK;
 
     in.threads = threads < BATCH_MOST ? threads : BATCH_MOST;

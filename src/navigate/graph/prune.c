@@ -135,9 +135,21 @@ size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out)
     return m;
 }
 
+size_t ki_prune_pick(ki_prune *x, size_t most, float factor, uint32_t *out)
+{
+    const size_t n = x->n < most ? x->n : most;
+
+    if (factor > 1.0f || (factor > 0.0f && x->n >= most))
+        return ki_prune_choose(x, most, factor, out);
+    for (size_t i = 0; i < n; i++) out[i] = x->one[i].pos;
+    return n;
+}
+
 size_t ki_prune_room(const ki_graph *g, uint32_t pos)
 {
-    return g->degree - (ki_graph_twin(g, pos) != pos);
+    const size_t room = g->degree - (ki_graph_twin(g, pos) != pos);
+
+    return room < g->most ? room : g->most;
 }
 
 void ki_prune_store(const ki_graph *g, uint32_t pos, const uint32_t *out, size_t n)

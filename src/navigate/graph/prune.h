@@ -36,10 +36,13 @@ void ki_prune_measure(ki_prune *x, uint32_t pos);
 /* Choose up to `most` of the candidates (sorted); factor >= 1 of the second round. Their positions,
  * in the order of the candidates, to out; returns how many. */
 size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out);
+/* The same as a navigator's `how` wants it: a factor above 1; 1: one round, or all there are where
+ * they are fewer than `most` (Malkov and Yashunin 2016, algorithm 4); 0: the nearest (3). */
+size_t ki_prune_pick(ki_prune *x, size_t most, float factor, uint32_t *out);
 /* One for the graph that is being linked over v; its end. */
 kith_status ki_prune_create(ki_env *env, const ki_view *v, const ki_graph *g, ki_prune **out);
 void ki_prune_free(ki_prune *x);
-/* Links a row may have: one fewer where it has twins. */
+/* Links a row may have: where all places are links, one fewer if it has twins. */
 size_t ki_prune_room(const ki_graph *g, uint32_t pos);
 /* Make out[0…n-1] the links of pos; the rest becomes its own position. The twin stays. */
 void ki_prune_store(const ki_graph *g, uint32_t pos, const uint32_t *out, size_t n);

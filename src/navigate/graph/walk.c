@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "navigate/graph/tower.h"
+
 enum {
     LAG = 32,  /* rows wait at least so long for their distance, to arrive in the meantime */
     READY = 2, /* rows to go on from that are chosen ahead, so that their links arrive */
@@ -216,6 +218,18 @@ static void count_bin(ki_walk *w, size_t effort, float key)
     while (w->within - w->bins[w->bin] >= effort) w->within -= w->bins[w->bin--];
 }
 
+/* The walk began so near (down a tower; at a copy of the query) that the effort-th lies above all
+ * bins: they are laid anew around what was kept. Once is enough: nothing farther is kept then. */
+static void move_bins(ki_walk *w, size_t effort)
+{
+    float far = 0.0f;
+
+    for (size_t i = 0; i < w->kept_n; i++)
+        if (w->kept[i].key > far) far = w->kept[i].key;
+    begin_bins(w, far);
+    for (size_t i = 0; i < w->kept_n; i++) count_bin(w, effort, w->kept[i].key);
+}
+
 /* ---- rows in --------------------------------------------------------------------------------- */
 
 static void set_bound(ki_walk *w, const ki_walk_ask *ask)
@@ -285,6 +299,7 @@ static kith_status take(ki_walk *w, const ki_walk_ask *ask, const uint32_t *pos,
             ask_for_links(w, w->pool[i]); // it will be gone on from soon
         }
     }
+    if (w->bin == KI_WALK_BINS - 1 && w->kept_n >= ask->effort) move_bins(w, ask->effort);
     set_bound(w, ask);
     if (w->open >= w->tidy_at) tidy(w);
 out:
@@ -392,12 +407,17 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
     const uint32_t hidden = ask->hidden ? *ask->hidden : UINT32_MAX;
     float key[KI_WALK_BATCH], least = INFINITY;
     size_t nearest = 0;
+    uint32_t pos;
 
     if (ask->start != UINT32_MAX) {
         rows[0] = ki_graph_code(g, ask->start);
         ki_meter_take(&w->meter, rows, 1, key);
         start_at(w, ask, ask->start, key[0]);
         return;
+    }
+    if (g->tower && g->tower->levels) {
+        ki_tower_descend(g->tower, &w->meter, 0, &pos, key, &w->visits);
+        return start_at(w, ask, pos, key[0]);
     }
     for (size_t i = 0; i < g->entries; i += KI_WALK_BATCH) {
         const size_t n = g->entries - i < KI_WALK_BATCH ? g->entries - i : KI_WALK_BATCH;

@@ -25,8 +25,8 @@ typedef struct ki_walk_ask {
     ki_admit *admit; /* NULL: all */
     void *ctx;
     uint64_t max_visits, until_us; /* 0: none; a clock of ki_now_us */
-    uint32_t start;                /* begin here; UINT32_MAX: at the nearest entries */
-    const uint32_t *hidden;        /* a position that is not there; NULL: none */
+    uint32_t start;         /* begin here; UINT32_MAX: at the nearest entry, or down the tower */
+    const uint32_t *hidden; /* a position that is not there; NULL: none */
     /* A filter's bits: rows that may answer, of the pass_n first positions; NULL: none. Where a
      * smaller share than least_share of them passes near the query, or after so many distances as
      * patience says, the walk ends: it is hopeless. */
