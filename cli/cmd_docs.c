@@ -94,7 +94,8 @@ static void put_faiss(void)
           "`Flat,U8` |\n"
           "| `PCA…`, `OPQ…`, `RR…`, `L2norm`, `Pad…` and other transforms | not yet (for `L2norm` "
           "with `ip`: the metric `cosine`) |\n"
-          "| `IVF…`, `IMI…`, `HNSW…`, `NSG…`, `LSH…` | not yet |\n"
+          "| `HNSW32`, `HNSW32,Flat` | the same; kith's `NSW32` is no `NSG32` |\n"
+          "| `IVF…`, `IMI…`, `NSG…`, `LSH…` | not yet |\n"
           "| `SQ8`, `SQ6`, `SQ4` | the same ranges; codes stand for both ends of a range and what "
           "lies evenly between, where Faiss takes the middles of steps; `rangestat_arg` is "
           "`margin`. Training may be left out |\n"
@@ -127,6 +128,8 @@ static void put_parameters(void)
         "formats", "Files",
         "What the library reads vectors from (and writes them to). The command also reads CSV "
         "and TSV, and HDF5 in the layout of ann-benchmarks where it was built with it.");
+    put_table("index_formats", "Indexes of other programs",
+              "What `kith_import` and `kith_export` (and `kith convert`) read and write.");
 }
 
 /* ---- kith.1 ---------------------------------------------------------------------------------- */

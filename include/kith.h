@@ -238,6 +238,21 @@ KITH_API kith_status kith_open_view(const void *bytes, size_t len, uint32_t flag
  * programs can do too (docs/THREADS.md). CORRUPT: the file behind an opened ix is damaged; it is
  * verified first, so that damage gets no fresh checksum. CANCELLED leaves the old file. */
 KITH_API kith_status kith_save(const kith_index *ix, const char *path, const kith_watch *w);
+/* The index in another program's file, its graph taken over as it is: links, levels, entry; labels
+ * become ids, rows marked as deleted are removed. Searches with the same effort find as much as
+ * they do there, and what they report is exact.
+ *   format  "hnswlib" (kith_list("index_formats")); NULL = by the name's ending (.bin, .hnsw)
+ *   d       components of a row; 0 = as many f32 as a row has bytes for. Where it has just d bytes,
+ *           they are u8 (hnswlib's L2SpaceI)
+ *   metric  L2, IP or COSINE: it does not stand in the file. Rows of hnswlib's cosine have length 1
+ * CORRUPT and LIMIT name the element. Memory beside the index: the file's length. */
+KITH_API kith_status kith_import(const char *path, const char *format, size_t d, kith_metric metric,
+                                 const kith_host *host, const kith_watch *w, kith_index **out);
+/* Write an index as another program's file, which that program opens and searches: rows as f32 (of
+ * COSINE divided by their length), ids as labels, removed rows as deleted ones. UNSUPPORTED: what
+ * is no HNSW, or of a metric that the program has not. LIMIT: an id below 0. Atomic as save. */
+KITH_API kith_status kith_export(const kith_index *ix, const char *path, const char *format,
+                                 const kith_watch *w);
 /* The same bytes in order to a sink; non-zero from the sink stops with IO. CORRUPT as save. */
 KITH_API kith_status kith_write(const kith_index *ix,
                                 int (*sink)(void *ctx, const void *bytes, size_t len), void *ctx);
@@ -477,8 +492,9 @@ KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
 KITH_API kith_status kith_inspect(const kith_index *ix, const char *part, kith_each *each,
                                   void *ctx, const kith_watch *w);
 /* The members of a table, in order, each with a sentence: "metrics", "dtypes", "navigators",
- * "codecs", "formats", "isas" (value: 1 when this CPU runs it), "kernels" (for the sentence the isa
- * that fills the slot). NOT_FOUND for another name. */
+ * "codecs", "formats", "index_formats" (other programs' indexes), "isas" (value: 1 when this CPU
+ * runs it), "kernels" (for the sentence the isa that fills the slot). NOT_FOUND for another
+ * name. */
 KITH_API kith_status kith_list(const char *table, kith_each *each, void *ctx);
 
 /* A row of the table of parameters. */

@@ -81,6 +81,9 @@ kith_status ki_queries(const kith_index *ix, const ki_view *v, kith_rows q, kith
 kith_status ki_queries_stored(const kith_index *ix, const ki_view *v, const int64_t *of, size_t n,
                               kith_context *c, const void **out);
 
+/* exchange.c: the indexes of other programs that are read and written, for kith_list. */
+void ki_exchange_list(kith_each *each, void *ctx);
+
 /* source.c: a caller's source, checked. */
 kith_status ki_source_take(const kith_source *src, kith_source *out);
 

@@ -331,6 +331,8 @@ kith_status kith_list(const char *table, kith_each *each, void *ctx)
     } else if (strcmp(table, "formats") == 0) {
         for (size_t i = 0; (format = ki_format_at(i)) != NULL; i++)
             each(ctx, format->name, format->about, (double)NAN);
+    } else if (strcmp(table, "index_formats") == 0) {
+        ki_exchange_list(each, ctx);
     } else if (strcmp(table, "isas") == 0) {
         for (size_t i = 0; (isa = ki_isa_at(i)) != NULL; i++)
             each(ctx, isa->name, "", (isa->needs & ~ki_cpu_features()) == 0);
@@ -339,7 +341,7 @@ kith_status kith_list(const char *table, kith_each *each, void *ctx)
     } else {
         return ki_fail(KITH_NOT_FOUND,
                        "no table \"%.40s\"; known: metrics dtypes navigators codecs "
-                       "formats isas kernels",
+                       "formats index_formats isas kernels",
                        table);
     }
     return KITH_OK;

@@ -28,6 +28,20 @@ typedef struct ki_findings {
     size_t n;
 } ki_findings;
 
+/* Links between rows in levels, as other programs keep them in their files: level 0 is that of all
+ * rows, each higher one of some of the rows of the one below. */
+typedef struct ki_layers ki_layers;
+struct ki_layers {
+    uint32_t entry;       /* a row on the highest level */
+    uint32_t width, most; /* links of a row at most: on levels above 0, on level 0 */
+    uint32_t levels;      /* above 0 */
+    const void *ctx;
+    uint32_t (*level)(const ki_layers *l, uint32_t pos); /* the highest that a row is on */
+    /* Links of a row on a level that it is on, to out [width or most]; returns how many. */
+    size_t (*links)(const ki_layers *l, uint32_t pos, uint32_t level, uint32_t *out);
+    void (*end)(ki_layers *l); /* frees it; NULL where it need not be freed */
+};
+
 typedef struct ki_navigator {
     const char *name;    /* in specs: "Flat" */
     const char *aliases; /* comma-separated */
@@ -61,6 +75,14 @@ typedef struct ki_navigator {
     /* kith_inspect. Nobody changes the structure meanwhile. NOT_FOUND: no such part. */
     kith_status (*inspect)(const ki_view *v, ki_env *env, const char *part, kith_each *each,
                            void *ctx, ki_progress *p);
+    /* NULL where links do not lie in levels: */
+    /* As update, with the links of another program; n > 0 rows, which are those of `from`. LIMIT
+     * when they are too many. */
+    kith_status (*take)(ki_change *c, ki_env *env, const double *params, const ki_layers *from,
+                        uint32_t threads, ki_progress *p);
+    /* The links of a view that has live rows, made for the purpose where it has none. */
+    kith_status (*show)(const ki_view *v, ki_env *env, const double *params, uint32_t threads,
+                        ki_progress *p, ki_layers **out);
 } ki_navigator;
 
 const ki_navigator *ki_navigator_at(size_t i); /* NULL after the last */

@@ -56,6 +56,10 @@ static void indexes(void **state)
     bad(kith_write(ix, NULL, NULL));
     bad(kith_verify(NULL, NULL));
     bad(kith_repair(NULL, never, NULL, NULL));
+    bad(kith_import(NULL, NULL, 0, KITH_L2, NULL, NULL, &none));
+    bad(kith_import("x.bin", NULL, 0, KITH_L2, NULL, NULL, NULL));
+    bad(kith_export(NULL, "x.bin", NULL, NULL));
+    bad(kith_export(ix, NULL, NULL, NULL));
     bad(kith_set_param(NULL, "scan", "off"));
     bad(kith_set_param(ix, NULL, "off"));
     bad(kith_set_param(ix, "scan", NULL));

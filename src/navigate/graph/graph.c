@@ -303,7 +303,7 @@ out:
 
 /* ---- in step with the rows ------------------------------------------------------------------- */
 
-static bool fits(const ki_graph *g, const ki_view *v)
+bool ki_graph_fits(const ki_graph *g, const ki_view *v)
 {
     return g && g->generation == v->generation && g->codec == v->codec;
 }
@@ -404,7 +404,7 @@ static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_gr
     uint32_t kept = 0;
 
     *out = true;
-    if (!fits(g, was) || v->codec != was->codec) return KITH_OK;
+    if (!ki_graph_fits(g, was) || v->codec != was->codec) return KITH_OK;
     if (was == v)
         kept = g->n;
     else
@@ -425,7 +425,7 @@ kith_status ki_graph_update(ki_change *c, ki_env *env, const ki_graph_how *how, 
     ki_graph *next = NULL;
     bool anew;
 
-    if (was == v && fits(g, v) && g->n == v->n) return KITH_OK;
+    if (was == v && ki_graph_fits(g, v) && g->n == v->n) return KITH_OK;
     if (v->live < NODES_LEAST) {
         ki_change_attach(c, NULL);
         return KITH_OK;
@@ -484,7 +484,8 @@ kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how,
         st = KITH_OK;
     }
     KI_TRY(st);
-    if (how->at_once && fits(g, v) && g->n == v->n) KI_TRY(mend(c, env, how, out, p, &mended));
+    if (how->at_once && ki_graph_fits(g, v) && g->n == v->n)
+        KI_TRY(mend(c, env, how, out, p, &mended));
     if (mended) goto out;
     if (v->live >= NODES_LEAST) {
         KI_TRY(ki_graph_build(env, v, how, threads, p, &anew));

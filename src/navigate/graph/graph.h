@@ -154,6 +154,8 @@ kith_status ki_graph_choose_entries(ki_graph *g, const uint32_t *pos, size_t n, 
 
 /* A node that is the first, or came to stand above all others, becomes the only entry. */
 kith_status ki_graph_enter(ki_graph *g, uint32_t pos);
+/* Whether it was made for rows of these positions and this codec; g may be NULL. */
+bool ki_graph_fits(const ki_graph *g, const ki_view *v);
 /* Hooks of the navigators, each with its own way to link. */
 kith_status ki_graph_update(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
                             ki_progress *p);

@@ -6,7 +6,7 @@
  * Departures. Both: rows that are built at once come in a random order; copies hang on one node;
  * every row is linked to by one at least. NSW: a row has 2 M links at most; the M that it chose
  * when it came stay (those of the first rows are the long ones), of later ones the nearest do. */
-#include "navigate/graph/graph.h"
+#include "navigate/graph/layers.h"
 #include "navigate/graph/tower.h"
 
 enum { M, EF_CONSTRUCTION, EFFORT, SLACK, SEED, NSW_PARAMS, HEURISTIC = NSW_PARAMS, HNSW_PARAMS };
@@ -107,6 +107,22 @@ static kith_status open_nsw(ki_rows *rows, ki_env *env, const ki_opening *from,
     return ki_graph_open(rows, env, from, &how);
 }
 
+static kith_status take(ki_change *c, ki_env *env, const double *params, const ki_layers *from,
+                        uint32_t threads, ki_progress *p)
+{
+    const ki_graph_how how = how_of(params, true);
+
+    return ki_graph_take(c, env, &how, from, threads, p);
+}
+
+static kith_status show(const ki_view *v, ki_env *env, const double *params, uint32_t threads,
+                        ki_progress *p, ki_layers **out)
+{
+    const ki_graph_how how = how_of(params, true);
+
+    return ki_graph_show_layers(v, env, &how, threads, p, out);
+}
+
 extern const ki_navigator ki_navigator_hnsw, ki_navigator_nsw;
 const ki_navigator ki_navigator_hnsw = {
     .name = "HNSW",
@@ -123,6 +139,8 @@ const ki_navigator ki_navigator_hnsw = {
     .stats = ki_graph_stats,
     .repair = repair_hnsw,
     .inspect = ki_graph_inspect,
+    .take = take,
+    .show = show,
 };
 
 const ki_navigator ki_navigator_nsw = {
