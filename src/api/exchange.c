@@ -316,7 +316,7 @@ static void image_element(void *ctx, uint32_t i, uint8_t *row, uint64_t *label, 
     if (i == 0) w->at = 0;
     *deleted = !ki_view_live(v, i);
     *label = (uint64_t)(*deleted ? w->removed[w->at++].id : ki_view_id(v, i));
-    v->codec->decode(v->codec, ki_view_code(v, i), v->row_bytes, 1, v->d, w->row);
+    ki_codec_decode(v->codec, ki_view_code(v, i), v->row_bytes, 1, v->d, w->row);
     if (v->metric == KITH_COSINE) normalize(w->row, v->d);
     memcpy(row, w->row, v->d * sizeof *w->row);
     *n0 = w->layers ? (uint32_t)w->layers->links(w->layers, i, 0, links0) : 0;

@@ -3,6 +3,7 @@
  * rows rise that its speed does not count. */
 #include "navigate/graph/tower.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -128,18 +129,20 @@ static void expect(const ki_meter *m, const uint8_t *code)
     for (size_t i = 0; i < lines && i < LINES_MOST; i++) KI_PREFETCH(code + i * LINE);
 }
 
-/* Distances of the rows that `rank` is linked to and that keep lets pass: their ranks to out. */
+/* Distances of the rows that `rank` is linked to, but for the hidden one and those that are marked
+ * (which all are then; NULL: no marks): their ranks to out. */
 static size_t measure_links(const ki_tower *t, const ki_meter *m, uint32_t l, uint32_t rank,
-                            uint64_t *marks, uint32_t *out, float *key)
+                            uint32_t hidden, uint64_t *marks, uint32_t *out, float *key)
 {
     const uint32_t *links = links_of(t, l, rank);
     const void *rows[KI_TOWER_WIDTH];
     size_t n = 0;
 
     for (size_t i = 0; i < t->width; i++) {
-        const uint8_t *code = ki_graph_code(m->g, t->level[l - 1].pos[links[i]]);
+        const uint32_t pos = t->level[l - 1].pos[links[i]];
+        const uint8_t *code = ki_graph_code(m->g, pos);
 
-        if (links[i] == rank || (marks && ki_bit_get(marks, links[i]))) continue;
+        if (links[i] == rank || pos == hidden || (marks && ki_bit_get(marks, links[i]))) continue;
         if (marks) ki_bit_set(marks, links[i]);
         expect(m, code);
         out[n] = links[i];
@@ -150,14 +153,14 @@ static size_t measure_links(const ki_tower *t, const ki_meter *m, uint32_t l, ui
 }
 
 /* On level l to whoever is nearest. */
-static void go_down(const ki_tower *t, const ki_meter *m, uint32_t l, uint32_t *rank, float *key,
-                    uint64_t *visits)
+static void go_down(const ki_tower *t, const ki_meter *m, uint32_t l, uint32_t hidden,
+                    uint32_t *rank, float *key, uint64_t *visits)
 {
     uint32_t to[KI_TOWER_WIDTH], from;
     float far[KI_TOWER_WIDTH];
 
     do {
-        const size_t n = measure_links(t, m, l, *rank, NULL, to, far);
+        const size_t n = measure_links(t, m, l, *rank, hidden, NULL, to, far);
 
         from = *rank;
         for (size_t i = 0; i < n; i++) {
@@ -169,16 +172,18 @@ static void go_down(const ki_tower *t, const ki_meter *m, uint32_t l, uint32_t *
     } while (*rank != from);
 }
 
-void ki_tower_descend(const ki_tower *t, const ki_meter *m, uint32_t level, uint32_t *at,
-                      float *key, uint64_t *visits)
+void ki_tower_descend(const ki_tower *t, const ki_meter *m, uint32_t level, uint32_t hidden,
+                      uint32_t *at, float *key, uint64_t *visits)
 {
-    const void *row = ki_graph_code(m->g, t->level[t->levels - 1].pos[t->entry]);
+    const uint32_t entry = t->level[t->levels - 1].pos[t->entry];
+    const void *row = ki_graph_code(m->g, entry);
     uint32_t rank = t->entry;
 
     ki_meter_take(m, &row, 1, key);
+    if (entry == hidden) *key = INFINITY;
     ++*visits;
     for (uint32_t l = t->levels; l > level; l--) {
-        go_down(t, m, l, &rank, key, visits);
+        go_down(t, m, l, hidden, &rank, key, visits);
         rank = t->level[l - 1].below[rank];
     }
     *at = rank;
@@ -264,7 +269,7 @@ static kith_status search_level(ki_climber *c, const ki_tower *t, uint32_t l, ui
             continue;
         }
         c->pool[at].done = true;
-        n = measure_links(t, m, l, c->pool[at].rank, c->marks, to, far);
+        n = measure_links(t, m, l, c->pool[at].rank, UINT32_MAX, c->marks, to, far);
         for (size_t i = 0; i < n; i++) reach(c, far[i], to[i]);
         at = 0;
     }
@@ -359,7 +364,7 @@ kith_status ki_tower_insert(ki_graph *g, ki_climber *c, uint32_t pos, uint32_t l
      * where the row's rank on the level below is known. */
     ki_meter_row(&c->prune->meter, pos);
     for (uint32_t l = level < before ? level : before; l > 0; l--) {
-        ki_tower_descend(t, &c->prune->meter, l, &at, &key, &visits);
+        ki_tower_descend(t, &c->prune->meter, l, UINT32_MAX, &at, &key, &visits);
         found[l - 1] = at;
     }
     for (uint32_t l = 1; l <= level; l++) {

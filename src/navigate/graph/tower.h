@@ -37,10 +37,11 @@ void ki_tower_release(ki_tower *t);
 /* The level up to which the row at pos rises: l or more with probability M^-l. */
 uint32_t ki_tower_draw(uint64_t seed, uint32_t width, uint32_t pos);
 /* From the entry down to `level`, on each one above it to the nearest: *at becomes a rank on
- * `level` (on 0 a position), *key how far it is. There are more levels than that. Adds the rows
- * measured to *visits. */
-void ki_tower_descend(const ki_tower *t, const ki_meter *m, uint32_t level, uint32_t *at,
-                      float *key, uint64_t *visits);
+ * `level` (on 0 a position), *key how far it is; the tower has so many levels at least, and one.
+ * hidden: a position that is passed over, UINT32_MAX: none; *key is INFINITY when there was nobody
+ * else. Adds the rows measured to *visits. */
+void ki_tower_descend(const ki_tower *t, const ki_meter *m, uint32_t level, uint32_t hidden,
+                      uint32_t *at, float *key, uint64_t *visits);
 
 /* What a row is put on its levels with: one thread's. owns: prune, pool, marks. */
 typedef struct ki_climber {

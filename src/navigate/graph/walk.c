@@ -416,8 +416,9 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
         return;
     }
     if (g->tower && g->tower->levels) {
-        ki_tower_descend(g->tower, &w->meter, 0, &pos, key, &w->visits);
-        return start_at(w, ask, pos, key[0]);
+        ki_tower_descend(g->tower, &w->meter, 0, hidden, &pos, key, &w->visits);
+        if (key[0] < INFINITY) start_at(w, ask, pos, key[0]);
+        return;
     }
     for (size_t i = 0; i < g->entries; i += KI_WALK_BATCH) {
         const size_t n = g->entries - i < KI_WALK_BATCH ? g->entries - i : KI_WALK_BATCH;
