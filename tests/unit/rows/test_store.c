@@ -33,8 +33,11 @@ static void every_codec_and_metric(void **state)
             assert_int_equal(st, ki_codec_suits(c, m->id));
             if (st != KITH_OK) continue;
             v = ki_view_acquire(r);
-            assert_ptr_equal(v->codec, c);
-            assert_int_equal(v->row_bytes, c->row_bytes(9));
+            if (c->learn)
+                assert_int_equal(v->codec->type, KI_F32); // until there are rows to learn from
+            else
+                assert_ptr_equal(v->codec, c);
+            assert_int_equal(v->row_bytes, v->codec->row_bytes(9));
             assert_true(v->n == 0 && v->next_id == 0 && v->arg == 2.5 && v->metric == m->id);
             must(ki_view_check(v, &env, NULL));
             ki_view_release(r, v);
