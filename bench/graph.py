@@ -5,8 +5,9 @@
 
 BUILD: folder with bench_search and hnswlib_worker (see bench/run). OUT.json gets every raw point,
 OUT.svg the chart. A set is one of bench/make-data or a folder with base.npy, query.npy and gt.npy
-(--metric tells its metric). --spec: kith's index (Graph48). --ladder: other operating points for
-kith than LADDER. --reuse: kith's index of an earlier run, if there. --alone: hnswlib only.
+(--metric tells its metric). --spec: kith's index (Graph48). kith's operating points are those that
+`kith tune` finds with rows held out: it sees none of the queries. --ladder: others. --reuse:
+kith's index of an earlier run, if there. --alone: hnswlib only.
 --cpu-time: of the processes instead of the clock's, for tuning where cores are shared.
 What is made for a set (queries in a shuffled order, indexes) is kept in $KITH_DATA/NAME.bench;
 hnswlib's index is built once, so its build's figures are of the day of that file.
@@ -22,6 +23,7 @@ import argparse
 import json
 import math
 import os
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -38,9 +40,6 @@ K = 10
 RECALLS = (.90, .95, .98, .99, .995, .998, .999)
 EFS = (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 450, 640, 900, 1280)
 M, EF_CONSTRUCTION = 16, 200
-# kith's operating points: (effort, slack).
-LADDER = [(2000, slack) for slack in (0, .01, .02, .03, .04, .05, .06, .07, .08, .1, .12, .14, .17,
-                                      .2, .25, .3, .4)]
 
 
 class Side:
@@ -88,7 +87,6 @@ class Kith(Side):
 
     def __init__(self, build, data, spec, ladder, reuse):
         self.name = self.spec = spec
-        self.points = ladder
         safe = "".join(c if c.isalnum() else "-" for c in spec)
         self.file = os.path.join(data.made, "kith%s-%s.kith" % (data.mark, safe))
         self.open = ["open", self.file, 0]
@@ -101,12 +99,25 @@ class Kith(Side):
                 json.dump([float(s) for s in builder.more[:2]], f)
         with open(side) as f:
             self.build = json.load(f)
+        self.points = ladder or tuned(self.file)
         self.worker = Worker([program, "-", data.metric, self.file, data.query])
 
     def visits(self, i, nq, walk):
         before = self.worker.ask("visits")
         walk()
         return [(a - b) / nq for a, b in zip(self.worker.ask("visits"), before)]
+
+
+def tuned(path):
+    """(effort, slack) of the index's curve; it is tuned first if it has none."""
+    kith = os.environ.get("KITH", os.path.join(HERE, "..", "build", "kith"))
+    info = json.loads(subprocess.run([kith, "info", "--json", path], check=True,
+                                     stdout=subprocess.PIPE).stdout)
+    if not info.get("curve"):
+        subprocess.run([kith, "tune", path, "-k", str(K), "--quiet"], check=True,
+                       stdout=subprocess.DEVNULL)
+        return tuned(path)
+    return [(p["effort"], p["slack"]) for p in info["curve"] if p["rerank"] == 0]
 
 
 class Data:
@@ -277,7 +288,7 @@ def arguments():
     p.add_argument("--quick", action="store_true")
     p.add_argument("--set", action="append", help="(%s)" % ", ".join(SETS))
     p.add_argument("--spec", action="append", help="(%s)" % ", ".join(SPECS))
-    p.add_argument("--ladder", type=ladder, default=LADDER)
+    p.add_argument("--ladder", type=ladder)
     p.add_argument("--metric", default="l2", choices=("l2", "ip", "cosine"))
     p.add_argument("--reuse", action="store_true")
     p.add_argument("--alone", action="store_true")
