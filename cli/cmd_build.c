@@ -8,7 +8,10 @@
 
 static const option own[] = {
     {"output", "INDEX", "the file to write; an old one is replaced when the new one is whole", 'o'},
-    {"spec", "SPEC", "what to build: Flat, Flat,F16… (default: auto, which chooses)", 's'},
+    {"spec", "SPEC",
+     "what to build: Flat, Graph48, Flat,F16… (default: auto, which is Graph48 "
+     "under l2, ip and cosine, else Flat)",
+     's'},
     {"metric", "NAME",
      "l2 (default), ip, cosine, l1, linf, lp, hamming, jaccard… (kith docs parameters)", 'm'},
     {"param", "NAME=VALUE", "a parameter of the spec or the metric; may be repeated", 'p'},

@@ -113,7 +113,9 @@ static void put_parameters(void)
           stdout);
     put_table("navigators", "Navigators",
               "How a query finds promising rows. A spec is `navigator[,codec]`, each with its "
-              "parameters in parentheses: `Flat`, `Flat,F16`, `Flat(scan=off)`; `auto` chooses.");
+              "parameters in parentheses: `Flat`, `Flat,F16`, `Flat(scan=off)`; `auto` is "
+              "`Graph48` under "
+              "l2, ip and cosine, else `Flat`.");
     put_table("codecs", "Codecs",
               "How the components of a row are stored. SQ8, SQ6 and SQ4 learn ranges first: from "
               "the rows of `kith_train`, else from the rows that are there when, with those of an "

@@ -206,7 +206,7 @@ typedef struct kith_cursor kith_cursor;   /* keeps its index alive: free in any 
 typedef struct kith_hits kith_hits;       /* range results: rows of unknown length */
 
 /* An empty index.
- *   spec        `Flat`, `Flat,F16`, `Flat(scan=off)`, `auto`…: navigator[,codec], each with
+ *   spec        `Flat`, `Graph48`, `Flat(scan=off)`, `auto`…: navigator[,codec], each with
  *               (name=value,…) of its parameters; docs/PARAMETERS.md, also for what Faiss's
  *               factory takes and this release does not
  *   d           components of a row, 1…KITH_MAX_DIM (bits for Bits)

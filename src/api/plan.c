@@ -113,15 +113,24 @@ static kith_status set_codec(const ki_spec *spec, const ki_spec_item *it, ki_pla
     return ki_spec_fail(spec, it->column, "no codec \"%.40s\"; known: %s", name, known);
 }
 
+/* What "auto" stands for: a graph where rows are linked in bulk, that is under the metrics that
+ * walk codes order rows by; else every row is looked at. */
+static const char *chosen_for(kith_metric m)
+{
+    return m == KITH_L2 || m == KITH_IP || m == KITH_COSINE ? "Graph" : "Flat";
+}
+
 /* "Graph48" or "Graph": a name with the number that it may have. Nothing else may follow. */
-static kith_status set_navigator(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
+static kith_status set_navigator(const ki_spec *spec, const ki_spec_item *it, kith_metric m,
+                                 ki_plan *plan)
 {
     char name[KI_SPEC_NAME * 3], known[160], number[32];
-    const ki_navigator *nav = ki_navigator_find(it->name);
+    const bool any = strcmp(it->name, "auto") == 0;
+    const ki_navigator *nav = ki_navigator_find(any ? chosen_for(m) : it->name);
     const bool numbered = it->has_number || it->suffix[0];
     const ki_param_table *t;
 
-    if (!nav || (numbered && (nav->number < 0 || it->has_number2 || it->suffix[0]))) {
+    if (!nav || (numbered && (any || nav->number < 0 || it->has_number2 || it->suffix[0]))) {
         item_text(it, name, sizeof name);
         known_navigators(known, sizeof known);
         return ki_spec_fail(spec, it->column, "no navigator \"%.40s\"; known: %s, auto", name,
@@ -160,7 +169,7 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
         } else if (strcmp(name, "IDMap") == 0 || strcmp(name, "IDMap2") == 0) {
             continue;
         } else {
-            KI_TRY(set_navigator(&spec, it, &plan));
+            KI_TRY(set_navigator(&spec, it, m, &plan));
         }
         if (it->child >= 0)
             KI_TRY(ki_spec_fail(&spec, spec.item[it->child].column, "name=value was expected"));

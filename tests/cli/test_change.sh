@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 
 printf 'id,label,x,y\n1,one,1,1\n2,two,2,2\n3,,3,3.5\n' >a.csv
-ok build a.csv -o a.kith -q
+ok build a.csv --spec Flat -o a.kith -q
 ok verify a.kith
 equal "a.kith: ok, 3 rows, $(wc -c <a.kith) bytes"
 
@@ -100,16 +100,16 @@ grep -q '^count  *4 rows' out || bad "info: $(cat out)"
 
 # merge
 printf 'id,label,x,y\n100,hundred,1,2\n' >m.csv
-ok build m.csv -o m.kith -q
+ok build m.csv --spec Flat -o m.kith -q
 printf 'id,x,y\n200,3,4\n' >n.csv
-ok build n.csv -o n.kith -q
+ok build n.csv --spec Flat -o n.kith -q
 ok merge a.kith m.kith n.kith -o all.kith
 grep -q 'all.kith: 6 rows of 3 indexes' err || bad "merge said: $(cat err)"
 ok get all.kith 100,200,20
 equal "$(printf '100\t1 2\thundred\n200\t3 4\t\n20\t1 1\tt')"
 cmp -s a.kith before || bad "merge -o changed its input"
 fails 1 'id 100' merge all.kith m.kith
-ok build n.csv -o ip.kith --metric ip -q
+ok build n.csv --spec Flat -o ip.kith --metric ip -q
 fails 1 'ip.kith: ' merge a.kith ip.kith
 cmp -s a.kith before || bad "a refused merge changed the index"
 ok merge a.kith n.kith -q

@@ -13,7 +13,7 @@ f = r.normal(size=(600, 8)).astype('f4')
 np.save('float.npy', f)
 np.save('float_q.npy', f[:40] + np.float32(.1))
 "
-ok build base.npy -o base.kith -q
+ok build base.npy --spec Flat -o base.kith -q
 ok gt base.npy q.npy -k 10 -o gt.npy
 check "
 x, q = np.load('base.npy').astype('f8'), np.load('q.npy').astype('f8')
@@ -72,7 +72,7 @@ told '1.0000 distance'
 check "assert json.load(open('out'))['p50_us'] is None"
 ok eval base.kith q.npy --gt gt.npy
 [ -s err ] && bad "$last said: $(cat err)"
-ok build base.npy -o ip.kith --metric ip -q
+ok build base.npy --spec Flat -o ip.kith --metric ip -q
 # A truth of other rows, ids or another metric is none: no recall, and an error.
 no_recall() {
     text=$1
@@ -100,7 +100,7 @@ fails 1 'none of the ids in others.npy is in the index' eval base.kith q.npy --g
 run eval base.kith q.npy --exact far.npy
 [ "$code" = 1 ] && awk 'NR == 2 { exit !($2 == "-") }' out || bad "$last: exit $code: $(cat out)"
 # An index with ids of its own, with and without them in --exact.
-ok build base.npy -o own.kith --ids ids.npy -q
+ok build base.npy --spec Flat -o own.kith --ids ids.npy -q
 recall own.kith q.npy --exact base.npy
 told '1.0000 distance'
 ok build float.npy -o own16.kith --ids ids.npy --spec Flat,F16 -q
@@ -141,11 +141,11 @@ recall base.kith q.npy --gt one_wrong.npy
 told '1.0000 distance'
 grep -q '^one_wrong.npy: 1 of 400 true neighbours are not the nearest' err ||
     bad "$last said: $(cat err)"
-ok build offset.npy -o offset.kith -q
+ok build offset.npy --spec Flat -o offset.kith -q
 recall offset.kith offset_q.npy --gt offset_gt.npy
 told '1.0000 distance'
 # The same rows normalised in float32: other roundings, nothing that the index lacks.
-ok build float.npy -o angle.kith --metric cosine -q
+ok build float.npy --spec Flat -o angle.kith --metric cosine -q
 "$python" -c "
 import numpy as np
 x = np.load('float.npy')
@@ -157,7 +157,7 @@ told '1.0000 distance'
 "$python" -c "
 import numpy as np
 np.save('half_ids.npy', np.arange(0, 600, 2))"
-ok build half.npy -o half.kith --ids half_ids.npy -q
+ok build half.npy --spec Flat -o half.kith --ids half_ids.npy -q
 recall half.kith q.npy --gt gt.npy
 check "
 r, by = open('told').read().split()
@@ -182,11 +182,11 @@ assert by == 'distance' and .9 < float(r) <= 1, (r, by)"
 
 # Similarities and lp.
 for metric in ip cosine; do
-    ok build float.npy -o s.kith --metric $metric -q
+    ok build float.npy --spec Flat -o s.kith --metric $metric -q
     recall s.kith float_q.npy --exact float.npy
     told '1.0000 distance'
 done
-ok build float.npy -o p.kith --metric lp --param p=1.5 -q
+ok build float.npy --spec Flat -o p.kith --metric lp --param p=1.5 -q
 recall p.kith float_q.npy --exact float.npy
 told '1.0000 distance'
 

@@ -32,8 +32,8 @@ def build(folder, rows, *options):
     with open(os.path.join(folder, "x.csv"), "w", encoding="utf-8") as out:
         out.write("id,label,a,b,c\n")
         out.writelines(f"{3 * i + 1},label {i % 7},{i},{i % 5}.5,{i % 3}\n" for i in range(rows))
-    subprocess.run([KITH, "build", out.name, "-o", path, "--id-column", "id", "--label-column",
-                    "label", *options], check=True, capture_output=True)
+    subprocess.run([KITH, "build", out.name, "-o", path, "--spec", "Flat", "--id-column", "id",
+                    "--label-column", "label", *options], check=True, capture_output=True)
     with open(path, "rb") as file:
         return path, file.read()
 

@@ -12,7 +12,7 @@ np.save('few.npy', x[:200])"
 ok build x.npy -o x.kith --spec Graph32 -q
 cp x.kith before
 ok build few.npy -o few.kith --spec Graph32 -q
-ok build x.npy -o flat.kith -q
+ok build x.npy --spec Flat -o flat.kith -q
 
 # What it looks like: figures, pictures, JSON.
 ok info x.kith --graph

@@ -12,7 +12,7 @@ static const ki_param params[PARAMS] = {
 extern const ki_navigator ki_navigator_flat;
 const ki_navigator ki_navigator_flat = {
     .name = "Flat",
-    .aliases = "auto",
+    .aliases = "",
     .about = "exhaustive search: exact answers, no training, changes at any time",
     .params = {"Flat", params, PARAMS},
     .number = -1,

@@ -20,7 +20,10 @@ static void canonical_texts(void **state)
 {
     (void)state;
     spec_is("Flat", KITH_L2, "Flat");
-    spec_is("auto", KITH_L2, "Flat");
+    spec_is("auto", KITH_L2, "Graph48");
+    spec_is("auto,F16", KITH_COSINE, "Graph48,F16");
+    spec_is("auto", KITH_L1, "Flat");
+    spec_is("auto", KITH_HAMMING, "Flat");
     spec_is("IDMap,Flat", KITH_L2, "Flat");
     spec_is("IDMap2,Flat", KITH_IP, "Flat");
     spec_is("Flat,Flat", KITH_L2, "Flat,F32");
