@@ -386,8 +386,9 @@ KITH_API size_t kith_hits_count(const kith_hits *h);
 KITH_API size_t kith_hits_row(const kith_hits *h, size_t i, const int64_t **ids,
                               const float **dist);
 KITH_API void kith_hits_free(kith_hits *h);
-/* One query, page by page, best first: no row twice, none left out. Of how, filter (which must
- * outlive the cursor), limit and threads count; k, watch, context, flags and options are not used.
+/* One query, page by page, best first: no row twice, none left out (but that a graph may miss rows,
+ * as in a search). Of how, filter (which must outlive the cursor), limit and threads count; k,
+ * watch, context, flags and options are not used.
  * The cursor sees the index as it was when it was opened. */
 KITH_API kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_query *how,
                                       kith_cursor **out);
