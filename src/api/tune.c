@@ -506,7 +506,7 @@ kith_status kith_tune(kith_index *ix, const kith_rows *queries, const kith_tunin
     if (queries && queries->n == 0) KI_FAIL(KITH_BAD_ARG, "there are no queries to tune with");
     KI_TRY(ki_index_look(ix, &t->v));
     if (queries) KI_TRY(ki_rows_check(*queries, ix->d, ix->metric, "query"));
-    if (!t->v->structure) goto out; // every search is exact
+    if (!t->v->structure || t->v->live == 0) goto out; // every search is exact
     KI_TRY(ki_context_take(ix, &preset, &t->context));
     ki_progress_init(&t->progress, w, "tune", 0);
     KI_TRY(take_queries(t, queries));

@@ -325,6 +325,35 @@ static void it_goes_with_the_index(void **state)
 }
 
 /* Each byte of the section is under a checksum, whatever KITH_OPEN_VERIFY says. */
+/* Of no rows there is nothing to measure: a curve of them would not open. */
+static void removed_rows(void **state)
+{
+    float *x = need_floats(N * D);
+    const kith_rows all = KITH_ROWS(x, N, KITH_F32);
+    int64_t ids[N];
+    kith_index *ix;
+    uint8_t *bytes;
+    size_t len, n;
+
+    (void)state;
+    clustered_rows(31, N, D, 40, 0.7f, false, x);
+    for (int64_t i = 0; i < N; i++) ids[i] = i;
+    must(kith_create("Graph16(sweep=0)", D, KITH_L2, NULL, &ix));
+    must(kith_add(ix, all, ids, NULL, NULL));
+    must(kith_remove(ix, ids, N, NULL));
+    must(kith_tune(ix, NULL, &few, NULL));
+    must(kith_tune(ix, &all, &few, NULL));
+    must(kith_curve(ix, NULL, 0, &n));
+    assert_int_equal(n, 0);
+    must(kith_add(ix, all, ids, NULL, NULL));
+    bytes = bytes_of(ix, &len);
+    kith_free(ix);
+    must(kith_open_view(bytes, len, KITH_OPEN_VERIFY, NULL, &ix));
+    kith_free(ix);
+    free(bytes);
+    free(x);
+}
+
 static void damage(void **state)
 {
     two_indexes t;
@@ -486,6 +515,7 @@ int main(void)
         cmocka_unit_test(ranges_and_cursors),
         cmocka_unit_test(refusals),
         cmocka_unit_test(it_goes_with_the_index),
+        cmocka_unit_test(removed_rows),
         cmocka_unit_test(damage),
         cmocka_unit_test(cancelled),
         cmocka_unit_test(failed_allocations),
