@@ -2,11 +2,14 @@
 of graphs") alone, with numpy and none of kith's code. The command is tools/readkith.py.
 
 graph = Graph(sections, rows), sections as for readkith_rows.Rows, rows such a Rows; then
-graph.links [n][degree], graph.twin (the next of a chain, or -1), graph.reached, by position.
+graph.links [n][degree], graph.twin (the next of a chain, or -1), graph.reached, by position;
+graph.levels, from 1 on: a Level each.
 Everything is looked at, walk codes of a sample of rows; whatever disagrees raises ValueError with
 the section's name.
 """
+import re
 import struct
+from collections import namedtuple
 
 import numpy as np
 
@@ -14,11 +17,14 @@ from readkith_rows import check
 
 HEAD = struct.Struct("<IIIIIIIIfI24s")
 LENS = struct.Struct("<I4sQQff32s")
+LEVELS = struct.Struct("<IIIII12s")
+WIDTH_MOST, LEVELS_MOST = 64, 64
 OWN, CODE, ROWS = 1, 2, 3
 TWIN = 1 << 31
 STEP, DEGREE_MOST, ROUNDS, ROTATION = 16, 128, 3, 3
 SAMPLE = 2000
 MASK = (1 << 64) - 1
+Level = namedtuple("Level", "pos links")  # positions, and ranks on it [rows][width]
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -127,6 +133,7 @@ class Graph:
         self.read_links()
         self.read_chains()
         self.walk()
+        self.read_levels()
 
     def take(self, name, length):
         data = self.sections.get(name, b"")
@@ -217,10 +224,59 @@ class Graph:
         check(not lost.any(), "GLNK", f"{lost.sum()} rows are out of reach, first {lost.argmax()}")
         check(self.reached.sum() <= self.nodes, "GRPH", "more nodes than it says")
 
+    def spec(self):
+        return bytes(self.sections.get("SPEC", b"")).decode(errors="replace")
+
+    def read_levels(self):
+        """What HNSW has above the level of all rows, and how many links a row may have."""
+        self.levels, data = [], self.sections.get("GLEV", b"")
+        if self.spec().startswith("HNSW"):
+            check(len(data) >= LEVELS.size, "GLEV", f"{len(data)} bytes")
+            version, self.most, width, levels, entry, later = LEVELS.unpack_from(data)
+            check(version == 1 and not any(later), "GLEV", f"version {version}")
+            check(0 < width <= WIDTH_MOST and levels <= LEVELS_MOST, "GLEV",
+                  f"{levels} levels of {width} links a row")
+            check(0 < self.most <= self.degree, "GLEV", f"{self.most} of {self.degree} links a row")
+            check(self.entry_count == 1, "GLEV", f"{self.entry_count} entries")
+            self.take_levels(data, width, levels)
+            if levels:
+                check(entry < len(self.levels[-1].pos), "GLEV", "its entry is no row")
+                check(self.levels[-1].pos[entry] == self.entries[0], "GLEV", "another entry")
+            else:
+                check(entry == 0, "GLEV", "an entry without levels")
+        else:
+            check(not data, "GLEV", f"levels of {self.spec()}")
+            m = re.match(r"NSW(\d+)", self.spec())
+            self.most = min(2 * int(m[1]), self.degree) if m else self.degree
+        own = np.arange(self.n)[:, None]
+        used = (self.links != own).sum(axis=1) * (self.node_of < 0)
+        check((used <= self.most).all(), "GLNK",
+              f"row {(used > self.most).argmax()}: more than {self.most} links")
+
+    def take_levels(self, data, width, levels):
+        at, under = LEVELS.size, np.arange(self.n)
+        for number in range(1, levels + 1):
+            check(len(data) - at >= 4, "GLEV", f"it ends in level {number}")
+            n = struct.unpack_from("<I", data, at)[0]
+            check(0 < n <= len(under) and len(data) - at - 4 >= 4 * n * (1 + width), "GLEV",
+                  f"{n} rows on level {number}, {len(under)} below")
+            below = np.frombuffer(data, "<u4", n, at + 4)
+            links = np.frombuffer(data, "<u4", n * width, at + 4 + 4 * n).reshape(n, width)
+            check((below < len(under)).all(), "GLEV", f"level {number}: no row of the level below")
+            check((links < n).all(), "GLEV", f"level {number}: a link leads to no row")
+            under = under[below]
+            check(len(np.unique(under)) == n, "GLEV", f"a row is twice on level {number}")
+            check((self.node_of[under] < 0).all(), "GLEV",
+                  f"a row of level {number} hangs on another")
+            self.levels.append(Level(under, links))
+            at += 4 + 4 * n * (1 + width)
+        check(at == len(data), "GLEV", f"{len(data)} bytes, its levels end at {at}")
+
     def summary(self):
         kind = {OWN: "own", CODE: "code", ROWS: "rows"}[self.lens.kind]
         return (f"graph: {self.nodes} nodes, {self.twins} twins, {self.degree} links a row, "
-                f"{self.entry_count} entries, lens {kind}")
+                f"{self.entry_count} entries, lens {kind}"
+                + (f", {len(self.levels)} levels" if self.levels else ""))
 
     def show(self):
         """One row a line: position, what it is, its links."""

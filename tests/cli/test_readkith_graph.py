@@ -54,7 +54,8 @@ def inputs():
             "f32": (x, "l2", "Graph32", CODE), "cosine": (x, "cosine", "Graph48", CODE),
             "f16": (x, "cosine", "Graph,F16", CODE), "bf16": (x, "l2", "Graph,BF16", CODE),
             "ip": (x, "ip", "Graph16(seed=7)", CODE), "u8_ip": (u8, "ip", "Graph16", CODE),
-            "l1": (x, "l1", "Graph16", ROWS), "bits": (x > 0, "hamming", "Graph16", ROWS)}
+            "l1": (x, "l1", "Graph16", ROWS), "bits": (x > 0, "hamming", "Graph16", ROWS),
+            "hnsw": (x, "l2", "HNSW5", CODE), "nsw": (u8, "l2", "NSW6", OWN)}
 
 
 def what_kith_builds_is_read(folder):
@@ -92,6 +93,41 @@ def what_is_searched_is_linked(folder):
     assert right > 0.95 * graph.n / 10 * graph.nodes / graph.n, right
 
 
+def levels_are_read(folder):
+    """Each level has some of the rows of the one below, as many as drawn; links lead near."""
+    graph = read(f"{folder}/hnsw.kith")
+    assert graph.most == 10 and len(graph.levels) >= 2, (graph.most, graph.levels)
+    assert not read(f"{folder}/nsw.kith").levels
+    counts = [graph.nodes] + [len(level.pos) for level in graph.levels]
+    assert all(3 * b < a for a, b in zip(counts[:2], counts[1:])), counts
+    level = graph.levels[0]
+    codes = graph.codes[level.pos].astype(np.int64)
+    dist = ((codes[:, None] - codes) ** 2).sum(axis=2)
+    np.fill_diagonal(dist, dist.max() + 1)
+    right = [dist[i].argmin() in level.links[i] for i in range(len(level.pos))]
+    assert np.mean(right) > 0.8, np.mean(right)
+
+
+def damaged_levels_are_refused(folder):
+    path = f"{folder}/hnsw.kith"
+    graph = read(path)
+    with open(path, "rb") as file:
+        data = file.read()
+    word, n = struct.Struct("<I").pack, len(graph.levels[0].pos)
+    first = int(graph.levels[0].pos[0])
+    links = 36 + 4 * n
+    twin = int(np.flatnonzero(graph.node_of >= 0)[0])
+    for what, at, new, *words in (
+            ("no links", 4, word(0), "links a row"), ("more links", 4, word(17), "links a row"),
+            ("fewer links", 4, word(1), "more than 1 links"), ("wide", 8, word(65), "65 links"),
+            ("levels", 12, word(len(graph.levels) + 1)), ("an entry", 16, word(N), "entry"),
+            ("no rows", 32, word(0), "level 1"), ("rows", 32, word(n + 1)),
+            ("a row outside", 36, word(graph.n), "no row"), ("a twin", 36, word(twin), "hangs"),
+            ("a row twice", 40, word(first), "twice"),
+            ("a link outside", links, word(n), "leads to no row")):
+        verifiers_refuse(folder, resealed(data, "GLEV", at, new), what, *words)
+
+
 def few_rows_have_no_graph(folder):
     path, base = f"{folder}/few.kith", f"{folder}/few.npy"
     np.save(base, np.arange(90, dtype=np.float32).reshape(30, 3))
@@ -120,8 +156,8 @@ def resealed(data, name, at, new):
     return bytes(out)
 
 
-def both_refuse(folder, data, what, *words):
-    """Damage that no checksum tells; a search in such a file ends in order, whatever it finds."""
+def verifiers_refuse(folder, data, what, *words):
+    """Damage that no checksum tells."""
     path = f"{folder}/damaged.kith"
     with open(path, "wb") as file:
         file.write(data)
@@ -132,6 +168,12 @@ def both_refuse(folder, data, what, *words):
         assert all(word in str(error) for word in words), (what, str(error))
     run = run_kith("verify", path)
     assert run.returncode == 1 and ("graph" in run.stderr or "section G" in run.stderr), (what, run)
+
+
+def both_refuse(folder, data, what, *words):
+    """The same; a search in such a file ends in order, whatever it finds."""
+    path = f"{folder}/damaged.kith"
+    verifiers_refuse(folder, data, what, *words)
     run = run_kith("search", path, f"{folder}/f32.npy", "-o", f"{folder}/out.npy")
     assert run.returncode in (0, 1), (what, run)
     assert reader(path).returncode == 1, what
@@ -198,6 +240,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         what_kith_builds_is_read(folder)
         what_is_searched_is_linked(folder)
+        levels_are_read(folder)
+        damaged_levels_are_refused(folder)
         few_rows_have_no_graph(folder)
         the_command_shows_the_graph(folder)
         damage_is_refused(folder)
