@@ -167,22 +167,25 @@ static void change(void)
     while (atomic_load(&left) > N + MORE) let_go();
 }
 
-static void test_readers_beside_a_writer(void **state)
+static void readers_beside_a_writer(const char *spec)
 {
     int64_t going[GOING];
     pthread_t reader[READERS], pager, writer;
     size_t number[READERS];
     kith_host host = KITH_HOST_INIT;
 
-    (void)state;
     host.threads = 2;
     rows = need_floats(ALL * D);
     clustered_rows(3, ALL, D, 20, 0.6f, false, rows);
     for (size_t i = 10; i < ALL; i += 10) memcpy(rows + i * D, rows, D * sizeof *rows);
-    must(kith_create("Graph16(sweep=0.08)", D, KITH_L2, &host, &ix));
+    must(kith_create(spec, D, KITH_L2, &host, &ix));
     must(kith_add(ix, KITH_ROWS(rows, N, KITH_F32), NULL, NULL, NULL));
     for (size_t i = 0; i < GOING; i++) going[i] = (int64_t)(N + MORE + i);
     must(kith_add(ix, KITH_ROWS(rows + (N + MORE) * D, GOING, KITH_F32), going, NULL, NULL));
+    atomic_store(&over, false);
+    atomic_store(&answers, 0);
+    atomic_store(&pages, 0);
+    atomic_store(&writes, 0);
     atomic_store(&left, ALL);
     for (size_t i = 0; i < READERS; i++) {
         number[i] = i;
@@ -195,7 +198,7 @@ static void test_readers_beside_a_writer(void **state)
     for (size_t i = 0; i < READERS; i++) pthread_join(reader[i], NULL);
     pthread_join(pager, NULL);
     pthread_join(writer, NULL);
-    if (atomic_load(&wrong)) fail_msg("%s is wrong", atomic_load(&wrong));
+    if (atomic_load(&wrong)) fail_msg("%s: %s is wrong", spec, atomic_load(&wrong));
     assert_true(atomic_load(&answers) > 10 && atomic_load(&pages) > 0 && atomic_load(&writes) > 0);
     must(kith_verify(ix, NULL));
     assert_int_equal(kith_count(ix), N + MORE);
@@ -203,9 +206,21 @@ static void test_readers_beside_a_writer(void **state)
     free(rows);
 }
 
+static void graph(void **state)
+{
+    (void)state;
+    readers_beside_a_writer("Graph16(sweep=0.08)");
+}
+
+static void hnsw(void **state)
+{
+    (void)state;
+    readers_beside_a_writer("HNSW8(ef_construction=40)");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_readers_beside_a_writer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(graph), cmocka_unit_test(hnsw)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
