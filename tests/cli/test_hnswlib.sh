@@ -85,7 +85,7 @@ fails 2 'has its dimension' convert f32.kith no.bin --dim 8
 fails 2 '--metric is for indexes of other programs' convert x.npy no.fvecs -m l2
 fails 1 'no index format "faiss"' convert index.dat no.kith -m l2 --format faiss
 fails 1 'nothere.bin' convert nothere.bin no.kith -m l2
-ok build x.npy -o flat.kith -q
+ok build x.npy -o flat.kith --spec Flat -q
 fails 1 'made of HNSW, such as HNSW16' convert flat.kith no.bin
 ok build x.npy -o l1.kith --spec HNSW8 --metric l1 -q
 fails 1 'hnswlib has l2, ip and cosine, not l1' convert l1.kith no.bin
