@@ -89,9 +89,13 @@ static kith_status run(const arguments *a)
     TRY(tune(&j, a, &k));
     TRY(curve_read(j.index, &c));
     progress_end(&j.progress);
-    if (c.n == 0)
+    if (c.k == 0)
         note("%s: every search of %u neighbours is exact; there is nothing to tune", a->operand[0],
              k);
+    else if (c.n == 0)
+        note("%s: every search of %u neighbours is exact, or no walk to them reached a recall of "
+             "0.8: --recall looks at all rows",
+             out, k);
     if (c.k == 0 && strcmp(out, a->operand[0]) == 0) goto out; // nothing was stored
     TRY(job_save(&j, out));
     progress_end(&j.progress);
