@@ -414,7 +414,10 @@ typedef struct kith_tuning {
     uint32_t threads; /* 0 = the host's */
     uint64_t seed;    /* of what is drawn */
 } kith_tuning;
-#define KITH_TUNING_INIT {sizeof(kith_tuning), 10, 1000, 0, 0}
+#define KITH_TUNING_INIT                    \
+    {                                       \
+        sizeof(kith_tuning), 10, 1000, 0, 0 \
+    }
 
 /* A point of the curve: a setting, what recall it reaches, what it costs. */
 typedef struct kith_point {
