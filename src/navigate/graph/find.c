@@ -389,7 +389,8 @@ static size_t filtered_effort(const ki_view *v, uint64_t may, size_t k, size_t e
 /* About so many distances a walk takes until it has seen enough of the rows that may answer. */
 static uint64_t walk_cost(const ki_view *v, uint64_t may, size_t effort)
 {
-    return VISITS_EACH * (uint64_t)effort * v->n / may;
+    // as integers these could overflow 64 bits
+    return (uint64_t)((double)VISITS_EACH * (double)effort * (double)v->n / (double)may);
 }
 
 /* Whether looking at all rows that may answer costs less than a walk among all. */
