@@ -75,23 +75,6 @@ void ki_curve_stats(const ki_view *v, kith_each *each, void *ctx)
 
 /* ---- the section ----------------------------------------------------------------------------- */
 
-static void put_float(uint8_t *to, float x)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &x, sizeof bits);
-    ki_put_le32(to, bits);
-}
-
-static float get_float(const uint8_t *from)
-{
-    const uint32_t bits = ki_le32(from);
-    float x;
-
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 kith_status ki_curve_write(const ki_view *v, ki_blob_writer *w, bool planning)
 {
     const ki_curve *c = ki_curve_of(v);
@@ -113,12 +96,12 @@ kith_status ki_curve_write(const ki_view *v, ki_blob_writer *w, bool planning)
             const kith_point *p = &c->point[i];
             uint8_t *to = bytes + HEAD + i * POINT;
 
-            put_float(to, p->recall);
-            put_float(to + 4, p->slack);
+            ki_put_le_f32(to, p->recall);
+            ki_put_le_f32(to + 4, p->slack);
             ki_put_le32(to + 8, p->effort);
             ki_put_le32(to + 12, p->rerank);
-            put_float(to + 16, p->visits);
-            put_float(to + 20, p->us);
+            ki_put_le_f32(to + 16, p->visits);
+            ki_put_le_f32(to + 20, p->us);
         }
         KI_TRY(w->put(w, bytes, len));
     }
@@ -166,8 +149,8 @@ static kith_status read_points(ki_span s, ki_curve *c)
         const uint8_t *from = s.ptr + HEAD + i * POINT;
         kith_point *p = &c->point[i];
 
-        *p = (kith_point){get_float(from),    get_float(from + 4),  ki_le32(from + 8),
-                          ki_le32(from + 12), get_float(from + 16), get_float(from + 20)};
+        *p = (kith_point){ki_le_f32(from),    ki_le_f32(from + 4),  ki_le32(from + 8),
+                          ki_le32(from + 12), ki_le_f32(from + 16), ki_le_f32(from + 20)};
         if (!is_sound(p, before))
             return ki_fail(KITH_CORRUPT,
                            "section TUNE: point %zu has recall %g, slack %g, effort %u", i,

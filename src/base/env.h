@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -109,6 +110,23 @@ static inline void ki_put_le64(void *p, uint64_t v)
     b[5] = (uint8_t)(v >> 40);
     b[6] = (uint8_t)(v >> 48);
     b[7] = (uint8_t)(v >> 56);
+}
+
+static inline float ki_le_f32(const void *p)
+{
+    const uint32_t bits = ki_le32(p);
+    float x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline void ki_put_le_f32(void *p, float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    ki_put_le32(p, bits);
 }
 
 /* XXH3, 64 bits; streaming for sections. */

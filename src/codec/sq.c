@@ -365,23 +365,6 @@ size_t ki_codec_learned_bytes(const ki_codec *c, size_t d)
     return c->learn ? HEAD + 8 * d : 0;
 }
 
-static void put_float(uint8_t *out, float x)
-{
-    uint32_t u;
-
-    memcpy(&u, &x, sizeof u);
-    ki_put_le32(out, u);
-}
-
-static float get_float(const uint8_t *from)
-{
-    const uint32_t u = ki_le32(from);
-    float x;
-
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
 void ki_codec_put_learned(const ki_codec *c, size_t d, uint8_t *out)
 {
     const ki_grid *g = c->grid;
@@ -391,8 +374,8 @@ void ki_codec_put_learned(const ki_codec *c, size_t d, uint8_t *out)
     ki_put_le32(out + 8, g->uniform ? UNIFORM : 0);
     ki_put_le32(out + 12, 0);
     for (size_t j = 0; j < d; j++) {
-        put_float(out + HEAD + 4 * j, g->low[j]);
-        put_float(out + HEAD + 4 * (d + j), g->step[j]);
+        ki_put_le_f32(out + HEAD + 4 * j, g->low[j]);
+        ki_put_le_f32(out + HEAD + 4 * (d + j), g->step[j]);
     }
 }
 
@@ -427,8 +410,8 @@ kith_status ki_codec_read_learned(const ki_codec *c, ki_env *env, size_t d, kith
     KI_TRY(create(c, env, d, &s));
     s->grid.uniform = flags & UNIFORM;
     for (size_t j = 0; j < d; j++) {
-        s->low[j] = get_float(bytes.ptr + HEAD + 4 * j);
-        s->step[j] = get_float(bytes.ptr + HEAD + 4 * (d + j));
+        s->low[j] = ki_le_f32(bytes.ptr + HEAD + 4 * j);
+        s->step[j] = ki_le_f32(bytes.ptr + HEAD + 4 * (d + j));
         if (!fair(&s->grid, j, nonnegative))
             KI_FAIL(KITH_CORRUPT, "section CLRN: component %zu begins at %g in steps of %g", j,
                     (double)s->low[j], (double)s->step[j]);

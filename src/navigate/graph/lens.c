@@ -385,33 +385,16 @@ size_t ki_lens_put_bytes(const ki_lens *l)
     return HEAD + (l->kind == KI_LENS_CODE ? l->bytes * sizeof(float) : 0);
 }
 
-static void put_float(uint8_t *out, float x)
-{
-    uint32_t u;
-
-    memcpy(&u, &x, sizeof u);
-    ki_put_le32(out, u);
-}
-
-static float get_float(const uint8_t *from)
-{
-    const uint32_t u = ki_le32(from);
-    float x;
-
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
 void ki_lens_put(const ki_lens *l, uint8_t *out)
 {
     memset(out, 0, HEAD);
     ki_put_le32(out, (uint32_t)l->kind);
     ki_put_le64(out + 8, l->bytes);
     ki_put_le64(out + 16, l->seed);
-    put_float(out + 24, l->longest);
-    put_float(out + 28, l->scale);
+    ki_put_le_f32(out + 24, l->longest);
+    ki_put_le_f32(out + 28, l->scale);
     if (l->kind != KI_LENS_CODE) return;
-    for (size_t i = 0; i < l->bytes; i++) put_float(out + HEAD + 4 * i, l->centre[i]);
+    for (size_t i = 0; i < l->bytes; i++) ki_put_le_f32(out + HEAD + 4 * i, l->centre[i]);
 }
 
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out)
@@ -425,8 +408,8 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
     if (kind != (uint32_t)first_kind(v) && !(kind == KI_LENS_ROWS && v->metric == KITH_L2))
         KI_FAIL(KITH_CORRUPT, "section GLEN: kind %u does not fit %s rows", kind, v->codec->name);
     KI_TRY(create(env, v, (ki_lens_kind)kind, ki_le64(bytes.ptr + 16), &l));
-    l->longest = get_float(bytes.ptr + 24);
-    l->scale = get_float(bytes.ptr + 28);
+    l->longest = ki_le_f32(bytes.ptr + 24);
+    l->scale = ki_le_f32(bytes.ptr + 28);
     if (bytes.len != ki_lens_put_bytes(l) || ki_le64(bytes.ptr + 8) != l->bytes)
         KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes; %zu were expected", bytes.len,
                 ki_lens_put_bytes(l));
@@ -434,7 +417,7 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
         KI_FAIL(KITH_CORRUPT, "section GLEN: scale %g, longest %g", (double)l->scale,
                 (double)l->longest);
     for (size_t i = 0; kind == KI_LENS_CODE && i < l->bytes; i++) {
-        l->centre[i] = get_float(bytes.ptr + HEAD + 4 * i);
+        l->centre[i] = ki_le_f32(bytes.ptr + HEAD + 4 * i);
         if (!isfinite(l->centre[i]))
             KI_FAIL(KITH_CORRUPT, "section GLEN: component %zu of the centre is not finite", i);
     }

@@ -23,7 +23,6 @@ enum {
     BIN_SHIFT = 16,   /* bits of a float that a bin ignores: 128 bins an octave */
     BINS_ABOVE = 64,  /* bins above the first distance */
     CLOCK_HOPS = 16,  /* hops between looks at the clock */
-    STARTS = 1,       /* nearest entries to start from */
     LOOK_AT = 192,    /* distances, after which a walk is near its query */
     NEAR = 8,         /* rows around it whose neighbours are looked at */
     FAR = 4           /* so many times the first distance may what passes lie */
