@@ -1,5 +1,6 @@
 /* A Graph beside a Flat index (twoindexes.h). */
 #include "support/twoindexes.h"
+#include "support/sink.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -161,27 +162,6 @@ void two_sound(const two_indexes *t, kith_rows q, double floor)
     if (kith_verify(t->graph, NULL) != KITH_OK) fail_msg("%s: %s", t->what, kith_last_error());
     assert_int_equal(kith_count(t->graph), kith_count(t->flat));
     two_floor(t, q, &how, floor);
-}
-
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-typedef struct bytes {
-    uint8_t *p;
-    size_t len, cap;
-} bytes;
-
-static int append(void *ctx, const void *p, size_t len)
-{
-    bytes *b = ctx;
-
-    while (b->len + len > b->cap) {
-        b->cap = b->cap ? 2 * b->cap : 1 << 16;
-        b->p = realloc(b->p, b->cap);
-        assert_non_null(b->p);
-    }
-    memcpy(b->p + b->len, p, len);
-    b->len += len;
-    return 0;
 }
 
 uint8_t *bytes_of(const kith_index *ix, size_t *len)

@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "codec/codec.h"
 #include "support/failing.h"
+#include "support/sink.h"
 
 enum { N = 1300, D = 13, NQ = 9, K = 7 };
 
@@ -284,22 +285,6 @@ static void few_rows_and_none_are_saved(void **state)
         kith_free(ix);
     }
     unlink(path);
-}
-
-typedef struct bytes {
-    uint8_t *p;
-    size_t len;
-} bytes;
-
-static int append(void *ctx, const void *more, size_t len)
-{
-    bytes *b = ctx;
-
-    b->p = realloc(b->p, b->len + len);
-    assert_non_null(b->p);
-    memcpy(b->p + b->len, more, len);
-    b->len += len;
-    return 0;
 }
 
 static void threads_change_no_byte(void **state)

@@ -3,6 +3,7 @@
  * answered stays in bounds. KITH_MUTATIONS sets their number; a failure prints the number of the
  * mutation. */
 #include "support/harness.h"
+#include "support/sink.h"
 
 #include <kith.h>
 
@@ -20,25 +21,6 @@ static uint64_t draw(uint64_t below)
 {
     state_of = state_of * 6364136223846793005u + 1442695040888963407u;
     return (state_of >> 33) % below;
-}
-
-typedef struct bytes {
-    uint8_t *p;
-    size_t len, cap;
-} bytes;
-
-static int append(void *ctx, const void *p, size_t len)
-{
-    bytes *b = ctx;
-
-    while (b->len + len > b->cap) {
-        b->cap = b->cap ? 2 * b->cap : 1 << 16;
-        b->p = realloc(b->p, b->cap);
-        assert_non_null(b->p);
-    }
-    memcpy(b->p + b->len, p, len);
-    b->len += len;
-    return 0;
 }
 
 /* An index with everything in it: own ids, labels, removed rows, scan code (or bits). */

@@ -11,6 +11,7 @@
 
 #include "file/container.h"
 #include "navigate/graph/graph.h"
+#include "support/sink.h"
 
 enum { N = 1200, D = 20, NQ = 20, COPIES = 12, DEGREE = 48, HEAD = 64 };
 
@@ -25,25 +26,6 @@ enum { N = 1200, D = 20, NQ = 20, COPIES = 12, DEGREE = 48, HEAD = 64 };
 static float rows[N + NQ][D];
 
 /* ---- an index, and the bytes of its sections ------------------------------------------------- */
-
-typedef struct bytes {
-    uint8_t *p;
-    size_t len, cap;
-} bytes;
-
-static int append(void *ctx, const void *p, size_t len)
-{
-    bytes *b = ctx;
-
-    while (b->len + len > b->cap) {
-        b->cap = b->cap ? 2 * b->cap : 1 << 16;
-        b->p = realloc(b->p, b->cap);
-        assert_non_null(b->p);
-    }
-    memcpy(b->p + b->len, p, len);
-    b->len += len;
-    return 0;
-}
 
 /* Rows 100 … 100 + COPIES are equal: a node and its twins. */
 static void make(two_indexes *t, const char *codec, bytes *out)
