@@ -15,7 +15,7 @@ enum {
     ENTRIES_MOST = 256,
     NODES_LEAST = 1000, /* live rows; fewer have no graph */
     REBUILD_SHARE = 3,  /* so large a share of new rows is cheaper linked all at once */
-    REACH_SHARE = 16,   /* so large a share of new nodes, and reach is looked at */
+    REACH_SHARE = 128,  /* so large a share of new nodes, and reach is looked at */
     GONE_LEAST = 64,    /* so few removed rows are never swept out */
     CODE_PIECE = 1024,  /* rows of a job */
     SEARCH = 128        /* nearest among which a new row finds its links */

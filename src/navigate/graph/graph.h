@@ -10,7 +10,8 @@
  *   2. A link is below n, or it is the last of its row and has KI_TWIN set: then the rest is the
  *      position of the next twin, further behind. Nobody links to a twin, and its own row holds no
  *      links, but for the first of a chain, whose first link is the last of the chain.
- *   3. Every live row is reachable: as a node from entry[0] by links, or by the chain of one.
+ *   3. Where `since` is 0, every live row is reachable: as a node from entry[0] by links, or by the
+ *      chain of one. Nodes that came since may have cut off others, which is rare (insert.c).
  *   4. Entries are nodes, and entry_code holds their walk codes.
  *   5. `twins` rows hang on others; `nodes` are at least those that links reach, at most the rest.
  *   6. No row has more than `most` links. HNSW: a tower's rows are nodes, each once on a level, and
@@ -82,7 +83,7 @@ typedef struct ki_graph {
     _Atomic uint32_t **link_at;
     /* Of all walks so far, for statistics: rows whose distance was taken, rows gone on from. */
     _Atomic uint64_t walks, visits, hops;
-    uint32_t since; /* nodes since reach was looked at last */
+    uint32_t since; /* nodes that came since reach was looked at last */
     /* Links of rows as they were before a change that is not committed: position, then links. */
     uint32_t *log;    /* [log_room][1 + degree], log_n of them */
     uint64_t *logged; /* [ki_bit_words(n)]: rows that are there; NULL: none */

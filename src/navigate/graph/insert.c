@@ -15,7 +15,8 @@
 
 enum {
     BATCH_MOST = 1024,
-    BATCH_SHARE = 64 /* of the nodes: rows of a batch do not see one another */
+    BATCH_SHARE = 64, /* of the nodes: rows of a batch do not see one another */
+    ANCHOR = 6        /* rows that lead to one, directly or not: it is not on an island, then */
 };
 
 /* A new row, and what its walk found. */
@@ -154,24 +155,82 @@ static uint32_t twin_in_batch(const inserting *in, size_t i)
     return UINT32_MAX;
 }
 
+static bool leads(const ki_graph *g, uint32_t from, uint32_t to)
+{
+    const _Atomic uint32_t *row = ki_graph_links(g, from);
+    bool any = false;
+
+    for (size_t i = 0; i < g->degree; i++) any |= ki_link_get(row + i) == to;
+    return any;
+}
+
+/* Whether pos, which lost its link from `from`, is within reach all the same: by rows that it leads
+ * to and that lead back, or by rows that lead to those. Most do, so that few are looked at. */
+static bool anchored(const ki_graph *g, uint32_t pos, uint32_t from)
+{
+    uint32_t behind[ANCHOR] = {pos};
+    size_t n = 1;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < g->degree; j++) {
+            const uint32_t to = inside(g, ki_link_get(ki_graph_links(g, behind[i]) + j), pos);
+            bool known = false;
+
+            for (size_t k = 0; k < n; k++) known |= behind[k] == to;
+            if (known || !leads(g, to, behind[i])) continue;
+            behind[n++] = to;
+            if (n == ANCHOR || to == from) return true;
+        }
+    return false;
+}
+
+/* A link in place of another; not if what that led to would be out of reach. */
+static bool replace(const ki_graph *g, uint32_t from, size_t slot, uint32_t pos)
+{
+    _Atomic uint32_t *link = ki_graph_links(g, from) + slot;
+    const uint32_t before = inside(g, ki_link_get(link), from);
+
+    ki_link_set(link, pos);
+    if (before == from || anchored(g, before, from)) return true;
+    ki_link_set(link, before);
+    return false;
+}
+
+/* What pruning took out of from's row stays within reach: if it must, by a link all the same, in
+ * place of one that nothing depends on. */
+static void keep_reach(inserting *in, uint32_t from, uint32_t lost, uint32_t pos, size_t room)
+{
+    ki_graph *g = in->g;
+
+    if (anchored(g, lost, from)) return;
+    for (size_t i = room; i-- > 0;)
+        if (ki_link_get(ki_graph_links(g, from) + i) != pos && replace(g, from, i, lost)) return;
+    g->since = g->nodes; // it is looked at soon
+}
+
 /* NSW: pos in place of the farthest link behind those that a row chose itself, if it is nearer. */
 static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, bool *linked)
 {
+    const size_t own = in->how->own;
     _Atomic uint32_t *row = ki_graph_links(in->g, from);
     ki_prune *x = in->prune;
-    size_t far = 0;
 
-    if (room <= in->how->own) return;
+    if (room <= own) return;
     x->n = 0;
-    for (size_t i = in->how->own; i < room; i++)
+    for (size_t i = own; i < room; i++)
         x->address[x->n++] = ki_graph_code(in->g, inside(in->g, ki_link_get(row + i), from));
     x->address[x->n++] = ki_graph_code(in->g, pos);
     ki_meter_row(&x->meter, from);
     ki_meter_take(&x->meter, x->address, x->n, x->dist);
-    for (size_t i = 0; i + 1 < x->n; i++)
-        if (x->dist[i] > x->dist[far]) far = i;
-    *linked = x->dist[x->n - 1] < x->dist[far];
-    if (*linked) ki_link_set(row + in->how->own + far, pos);
+    while (!*linked) {
+        size_t far = x->n - 1;
+
+        for (size_t i = 0; i + 1 < x->n; i++)
+            if (x->dist[i] > x->dist[far]) far = i;
+        if (far == x->n - 1) break;
+        *linked = replace(in->g, from, own + far, pos);
+        x->dist[far] = 0.0f; // it has to stay
+    }
 }
 
 /* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be
@@ -204,8 +263,17 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     in->prune->n = room + 1;
     ki_prune_measure(in->prune, from);
     n = ki_prune_pick(in->prune, room, in->how->factor, out);
-    for (size_t i = 0; i < n; i++) *linked |= out[i] == pos;
     ki_prune_store(g, from, out, n);
+    for (size_t i = 0, j = 0; i < in->prune->n; i++) { // out is in the order of the candidates
+        const uint32_t one = in->prune->one[i].pos;
+        const bool chosen = j < n && out[j] == one;
+
+        j += chosen;
+        if (one == pos)
+            *linked = chosen;
+        else if (!chosen)
+            keep_reach(in, from, one, pos, room);
+    }
 out:
     return st;
 }
@@ -219,6 +287,7 @@ static kith_status force(inserting *in, uint32_t from, uint32_t pos)
     _Atomic uint32_t *row = ki_graph_links(g, pos);
     const uint32_t lost = inside(g, ki_link_get(link), from);
     kith_status st = KITH_OK;
+    uint32_t gone;
     size_t i = 0;
 
     KI_TRY(change_row(in, from));
@@ -226,9 +295,10 @@ static kith_status force(inserting *in, uint32_t from, uint32_t pos)
     ki_link_set(link, pos);
     if (lost == from) goto out;
     while (i + 1 < own && ki_link_get(row + i) != pos && ki_link_get(row + i) != lost) i++;
-    if (ki_link_get(row + i) != pos && ki_link_get(row + i) != lost)
-        g->since = g->nodes; // what this led to may be out of reach: it is looked at soon
+    gone = ki_link_get(row + i);
     ki_link_set(row + i, lost);
+    if (gone != pos && gone != lost && gone < g->n && !anchored(g, gone, pos))
+        g->since = g->nodes; // it is looked at soon
 out:
     return st;
 }

@@ -26,14 +26,15 @@ static void shape(const char *codec, kith_metric m, float *x, size_t n)
     }
 }
 
-static void recall_floor(const char *codec, kith_metric m, size_t n, size_t d, double floor)
+static void recall_floor(const char *kind, const char *codec, kith_metric m, size_t n, size_t d,
+                         double floor)
 {
     float *x = need_floats((n + NQ) * d);
     two_indexes t;
 
     clustered_rows((uint64_t)m, n + NQ, d, 40, 0.7f, false, x);
     shape(codec, m, x, (n + NQ) * d);
-    two_open(&t, codec, d, m, 2);
+    two_open_as(&t, kind, codec, d, m, 2);
     two_add(&t, KITH_ROWS(x, n, KITH_F32), NULL);
     two_sound(&t, KITH_ROWS(x + n * d, NQ, KITH_F32), floor);
     two_close(&t);
@@ -49,25 +50,29 @@ static void every_type_of_the_fast_metrics(void **state)
     (void)state;
     for (size_t m = 0; m < 3; m++)
         for (size_t c = 0; c < 5; c++)
-            recall_floor(codecs[c], metrics[m], FEWER(4000, 1500), dims[(c + m) % 5],
+            recall_floor("Graph48", codecs[c], metrics[m], FEWER(4000, 1500), dims[(c + m) % 5],
                          metrics[m] == KITH_IP ? 0.90 : 0.95); // long rows crowd out others
 }
 
+/* Their canonical keys take time, and pruning many of them: few links, then. */
 static void every_other_metric(void **state)
 {
+    enum { N = FEWER(1500, 1100) };
+    static const char few[] = "Graph16";
     static const kith_metric metrics[] = {KITH_L1,          KITH_LINF,           KITH_CANBERRA,
                                           KITH_BRAY_CURTIS, KITH_JENSEN_SHANNON, KITH_JACCARD,
                                           KITH_LP};
 
     (void)state;
     for (size_t m = 0; m < 7; m++)
-        recall_floor(m == 0   ? ",F16"
+        recall_floor(few,
+                     m == 0   ? ",F16"
                      : m == 1 ? ",I8"
                               : "",
-                     metrics[m], FEWER(1500, 1100), 24, metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
-    recall_floor(",U8", KITH_L1, FEWER(1500, 1100), 17, 0.95);
-    recall_floor(",Bits", KITH_HAMMING, FEWER(1500, 1100), 128, 0.95);
-    recall_floor(",Bits", KITH_JACCARD, FEWER(1500, 1100), 100, 0.95);
+                     metrics[m], N, 24, metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
+    recall_floor(few, ",U8", KITH_L1, N, 17, 0.95);
+    recall_floor(few, ",Bits", KITH_HAMMING, N, 128, 0.95);
+    recall_floor(few, ",Bits", KITH_JACCARD, N, 100, 0.95);
 }
 
 /* Queries that the rows' type cannot hold: fractions, and what lies outside its range. */
@@ -169,6 +174,40 @@ static void emptied_and_filled_again(void **state)
     free(x);
 }
 
+static void out_of_reach(void *rows, const char *name, const char *unit, double value)
+{
+    (void)unit;
+    if (strcmp(name, "out_of_reach") == 0) *(double *)rows = value;
+}
+
+/* Few links and many components: some rows have one link to them, and rows that come do not take
+ * it away. */
+static void what_comes_cuts_nothing_off(void **state)
+{
+    static const char *const kinds[] = {"Graph16", "HNSW8", "NSW8"};
+    enum { N = FEWER(2000, 1200), MORE = 12, STEP = 10, D = 256 };
+    float *x = need_floats((N + MORE * STEP) * D);
+    uint64_t at = 7;
+
+    (void)state;
+    for (size_t i = 0; i < (N + MORE * STEP) * D; i++) x[i] = draw_normal(&at);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        two_indexes t;
+
+        two_open_as(&t, kinds[k], "", D, KITH_L2, 2);
+        two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
+        for (size_t i = 0; i < MORE; i++) {
+            double lost = -1;
+
+            two_add(&t, KITH_ROWS(x + (N + i * STEP) * D, STEP, KITH_F32), NULL);
+            must(kith_inspect(t.graph, "graph", out_of_reach, &lost, NULL));
+            if (lost != 0) fail_msg("%s: %g rows are out of reach after %zu", t.what, lost, i);
+        }
+        two_close(&t);
+    }
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +216,7 @@ int main(void)
         cmocka_unit_test(queries_of_another_kind),
         cmocka_unit_test(long_rows_of_bytes),
         cmocka_unit_test(few_rows),
+        cmocka_unit_test(what_comes_cuts_nothing_off),
         cmocka_unit_test(emptied_and_filled_again),
     };
 
