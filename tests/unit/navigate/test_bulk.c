@@ -6,48 +6,46 @@
 
 enum { N = FEWER(6000, 1500), MORE = FEWER(700, 300), D = 24 };
 
-static kith_index *grown(const float *x, const char *spec, size_t d, kith_metric m,
-                         uint32_t threads, int step)
-{
-    kith_host host = KITH_HOST_INIT;
-    kith_index *ix;
-    int64_t gone[200];
-    size_t at = N;
+enum { BUILT, ADDED_TO, REMOVED_FROM, COMPACTED, STEPS };
 
-    host.threads = threads;
-    must(kith_create(spec, d, m, &host, &ix));
-    must(kith_add(ix, KITH_ROWS(x, N, KITH_F32), NULL, NULL, NULL));
-    if (step == 0) return ix;
+static void go_on(kith_index *ix, const float *x, size_t d, int step)
+{
+    int64_t gone[200];
+
     for (size_t i = 0; i < 200; i++) gone[i] = (int64_t)(i * 7);
-    for (; at + MORE / 3 <= N + MORE; at += MORE / 3)
+    if (step == BUILT) must(kith_add(ix, KITH_ROWS(x, N, KITH_F32), NULL, NULL, NULL));
+    for (size_t at = N; step == ADDED_TO && at + MORE / 3 <= N + MORE; at += MORE / 3)
         must(kith_add(ix, KITH_ROWS(x + at * d, MORE / 3, KITH_F32), NULL, NULL, NULL));
-    if (step == 1) return ix;
-    must(kith_remove(ix, gone, 200, NULL));
-    for (size_t i = 0; i < 30; i++) // copies, too
-        must(kith_add(ix, KITH_ROWS(x + (i % 2 ? 7 : 5000 % N + i) * d, 1, KITH_F32), NULL, NULL,
-                      NULL));
-    must(kith_upsert(ix, KITH_ROWS(x + 3 * d, 40, KITH_F32), gone + 100, NULL, NULL));
-    if (step == 2) return ix;
-    must(kith_compact(ix, NULL));
-    return ix;
+    if (step == REMOVED_FROM) {
+        must(kith_remove(ix, gone, 200, NULL));
+        for (size_t i = 0; i < 30; i++) // copies, too
+            must(kith_add(ix, KITH_ROWS(x + (i % 2 ? 7 : 5000 % N + i) * d, 1, KITH_F32), NULL,
+                          NULL, NULL));
+        must(kith_upsert(ix, KITH_ROWS(x + 3 * d, 40, KITH_F32), gone + 100, NULL, NULL));
+    }
+    if (step == COMPACTED) must(kith_compact(ix, NULL));
 }
 
 static void compare(const char *spec, size_t d, kith_metric m)
 {
+    static const uint32_t threads[] = {1, 2, 5};
     float *x = need_floats((N + MORE) * d);
+    kith_index *ix[3];
 
     clustered_rows(11, N + MORE, d, 30, 0.6f, m == KITH_JACCARD, x);
-    for (int step = 0; step < 4; step++) {
-        kith_index *one = grown(x, spec, d, m, 1, step), *two = grown(x, spec, d, m, 2, step);
-        kith_index *five = grown(x, spec, d, m, 5, step);
+    for (size_t i = 0; i < 3; i++) {
+        kith_host host = KITH_HOST_INIT;
 
-        must(kith_verify(one, NULL));
-        same_bytes(one, two, kith_metric_name(m));
-        same_bytes(one, five, kith_metric_name(m));
-        kith_free(one);
-        kith_free(two);
-        kith_free(five);
+        host.threads = threads[i];
+        must(kith_create(spec, d, m, &host, &ix[i]));
     }
+    for (int step = BUILT; step < STEPS; step++) {
+        for (size_t i = 0; i < 3; i++) go_on(ix[i], x, d, step);
+        must(kith_verify(ix[0], NULL));
+        same_bytes(ix[0], ix[1], kith_metric_name(m));
+        same_bytes(ix[0], ix[2], kith_metric_name(m));
+    }
+    for (size_t i = 0; i < 3; i++) kith_free(ix[i]);
     free(x);
 }
 
