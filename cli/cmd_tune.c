@@ -51,7 +51,7 @@ out:
     return st;
 }
 
-static kith_status tune(job *j, const arguments *a, uint32_t *k)
+static kith_status tune(job *j, const arguments *a)
 {
     const char *path = a->operands > 1 ? a->operand[1] : NULL;
     kith_status st = KITH_OK;
@@ -60,7 +60,6 @@ static kith_status tune(job *j, const arguments *a, uint32_t *k)
     kith_rows rows;
 
     TRY(read_how(a, &how));
-    *k = how.k;
     if (path == NULL) {
         st = kith_tune(j->index, NULL, &how, &j->watch);
     } else {
@@ -78,7 +77,7 @@ static kith_status run(const arguments *a)
     const char *out = given_text(a, "output"), *plot = given_text(a, "plot");
     kith_status st = KITH_OK;
     curve c = {0};
-    uint32_t k = 0;
+    int exact;
     job j;
 
     TRY(job_begin(a, &j));
@@ -86,20 +85,14 @@ static kith_status run(const arguments *a)
     TRY(check_plot(plot));
     TRY(job_lock(&j, out));
     TRY(job_open(&j, a->operand[0], KITH_OPEN_COPY | given_verify(a)));
-    TRY(tune(&j, a, &k));
+    exact = kith_count(j.index) == 0 || index_stat(j.index, "nodes") == 0;
+    TRY(tune(&j, a));
+    if (exact) note("%s: every search is exact; there is nothing to tune", a->operand[0]);
+    if (exact && strcmp(out, a->operand[0]) == 0) goto out; // nothing was stored
     TRY(curve_read(j.index, &c));
-    progress_end(&j.progress);
-    if (c.k == 0)
-        note("%s: every search of %u neighbours is exact; there is nothing to tune", a->operand[0],
-             k);
-    else if (c.n == 0)
-        note("%s: every search of %u neighbours is exact, or no walk to them reached a recall of "
-             "0.8: --recall looks at all rows",
-             out, k);
-    if (c.k == 0 && strcmp(out, a->operand[0]) == 0) goto out; // nothing was stored
     TRY(job_save(&j, out));
     progress_end(&j.progress);
-    if (c.n == 0) goto out;
+    if (exact) goto out;
     curve_put(&c, given_flag(a, "json"));
     TRY(check_stdout());
     if (plot != NULL) TRY(curve_plot(&c, plot, out));
@@ -128,7 +121,11 @@ const command cmd_tune = {
     "A recall is what was measured less its standard error: other queries of the same kind reach "
     "it five times in six. The curve holds for K neighbours and fewer; for more, effort grows with "
     "their number. It goes with the index, through every change: tune again when the rows have "
-    "become many more, or others.",
+    "become many more, or others.\n\n"
+    "Where no setting is worth storing (so large a K that every row is looked at, or no walk that "
+    "is sure to reach a recall of 0.8) the exit code is 1, a sentence says why, and the curve that "
+    "was there stays. Where every search is exact anyway (Flat, few rows) there is nothing to tune "
+    "and --recall needs no curve: the exit code is 0.",
     "kith tune base.kith\n"
     "kith tune base.kith queries.npy -k 100 --plot curve.svg\n"
     "kith search base.kith query.npy --recall 0.99\n",

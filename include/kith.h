@@ -439,8 +439,9 @@ typedef struct kith_point {
  * Measured on one snapshot, beside readers and changes, then stored as a change is. Only `us` is
  * timed; all else is counted, the same for the same rows, queries and seed. Tune again when the
  * rows have become many more, or others. OK and nothing stored where every search is exact anyway
- * (Flat, few rows); a curve without points where all with such a k are. Cost: an exact search and
- * about a hundred searches of each query. */
+ * (Flat, few rows). UNTRAINED, and the curve stays what it was, where no point was found: searches
+ * with such a k look at every row, or no walk is sure to reach 0.8; the sentence says which. Cost:
+ * an exact search and about a hundred searches of each query. */
 KITH_API kith_status kith_tune(kith_index *ix, const kith_rows *queries, const kith_tuning *how,
                                const kith_watch *w);
 /* The curve, ascending: up to cap points, how many there are to *n; 0 when ix was not tuned. */

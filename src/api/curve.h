@@ -10,7 +10,7 @@ enum { KI_CURVE_POINTS = 64 };
 
 #define KI_SECTION_CURVE KI_FOUR('T', 'U', 'N', 'E')
 
-/* Points ascend in recall, strictly. None: no walk is worth it, every row has to be looked at. */
+/* Points ascend in recall, strictly. None, which a file may say: every row has to be looked at. */
 typedef struct ki_curve {
     ki_structure structure; /* first: views hold this */
     ki_env *env;

@@ -68,6 +68,8 @@ typedef struct tuning {
     ki_progress progress;
     trial table[SLACKS][EFFORTS];
     size_t trials[SLACKS];
+    size_t walked; /* settings that were answered by walks alone */
+    double best;   /* of their recalls, less the standard error */
     ki_curve *curve;
 } tuning;
 
@@ -208,6 +210,8 @@ static kith_status try_setting(tuning *t, size_t nq, uint32_t effort, float slac
     out->effort = effort;
     out->visits = (double)atomic_load(&visits) / (double)nq;
     out->exact = atomic_load(&t->exact);
+    t->walked += !out->exact;
+    if (!out->exact && out->low > t->best) t->best = out->low;
 out:
     return st;
 }
@@ -461,6 +465,21 @@ out:
     return st;
 }
 
+/* A curve without points would take the place of one that has some, and say nothing. */
+static kith_status check_found(const tuning *t)
+{
+    if (t->curve->n) return KITH_OK;
+    if (!t->walked)
+        return ki_fail(KITH_UNTRAINED,
+                       "k = %u of %u rows: such searches look at every row, no walk is worth it; "
+                       "there is no curve to store",
+                       t->how.k, t->v->live);
+    return ki_fail(KITH_UNTRAINED,
+                   "k = %u: by %zu %s no walk is sure to reach a recall of %g, the best %.4g; "
+                   "there is no curve to store",
+                   t->how.k, t->nq, t->nq == 1 ? "query" : "queries", (double)ladder[0], t->best);
+}
+
 /* The curve becomes the index's. */
 static kith_status publish(kith_index *ix, ki_curve **curve)
 {
@@ -511,6 +530,7 @@ kith_status kith_tune(kith_index *ix, const kith_rows *queries, const kith_tunin
     ki_progress_init(&t->progress, w, "tune", 0);
     KI_TRY(take_queries(t, queries));
     KI_TRY(measure(t));
+    KI_TRY(check_found(t));
     KI_TRY(publish(ix, &t->curve));
 out:
     if (!t) return st;

@@ -76,8 +76,9 @@ cp t.kith kept.kith
 ok eval t.kith q.npy --gt gt.npy --recall .9
 cmp -s t.kith kept.kith || bad "eval wrote"
 
-fails 2 'recall is a number from 0 to 1' search t.kith q.npy --recall 2
-fails 2 'slack is a number from 0 to 100' search t.kith q.npy --slack -1
+fails 2 '--recall 2: recall is a number from 0 to 1' search t.kith q.npy --recall 2
+fails 2 '--slack -1: slack is a number from 0 to 100' search t.kith q.npy --slack -1
+fails 2 '--param recall=2: recall is a number from 0 to 1' search t.kith q.npy --param recall=2
 fails 1 'no effort, slack or rerank' search t.kith q.npy --recall .9 --effort 50
 fails 2 'not both' eval t.kith q.npy --gt gt.npy --recall .9 --effort 50
 fails 2 'numbers above 0 and up to 1' eval t.kith q.npy --gt gt.npy --recall .9,2
@@ -87,7 +88,7 @@ fails 2 'it draws an .svg' tune t.kith --plot curve.png
 fails 2 '-k' tune t.kith -k 0
 cmp -s t.kith kept.kith || bad "a tune that failed wrote"
 
-# Nothing to tune: exact indexes, few rows, a k that every row has to be looked at for.
+# Nothing to tune: exact indexes, few rows.
 ok build few.npy -o few.kith --spec Graph16 -q
 ok build base.npy -o flat.kith --spec Flat -q
 for index in few flat; do
@@ -97,10 +98,26 @@ for index in few flat; do
     cmp -s $index.kith kept.kith || bad "$last wrote"
     ok search $index.kith q.npy --recall .9
 done
-ok tune g.kith -k 400
-grep -q 'every search of 400 neighbours is exact, or' err || bad "$last: $(cat err)"
+# Nothing worth storing: what was stored stays. One query proves no recall.
+cp g.kith kept.kith
+for out in g.kith new.kith; do
+    fails 1 'k = 400 of 1237 rows: such searches look at every row' tune g.kith -k 400 -o $out
+    fails 1 'by 1 query no walk is sure to reach a recall of 0.8' tune g.kith -k 1 -n 1 -o $out
+done
+cmp -s g.kith kept.kith || bad "a tune without points wrote"
+[ -e new.kith ] && bad "a tune without points wrote new.kith"
 ok search g.kith q.npy -k 400 --recall .9
-"$python" "$reader" g.kith | grep -q '^curve: 0 points' || bad "the second reader of g.kith"
+"$python" "$reader" g.kith | grep -q '^curve: [1-9]' || bad "the second reader of g.kith"
+
+# A curve that the few rows left have no use for is not shown as if it were measured.
+cp g.kith lost.kith
+seq 100 1199 >ids.txt
+ok remove lost.kith --ids ids.txt -q
+cp lost.kith kept.kith
+ok tune lost.kith
+grep -q 'nothing to tune' err || bad "$last: $(cat err)"
+equal ''
+cmp -s lost.kith kept.kith || bad "$last wrote"
 
 # Both readers refuse the same damage under a right checksum.
 "$python" -c "

@@ -178,6 +178,31 @@ static void what_is_exact(void **state)
     free(x);
 }
 
+/* A tune that finds no point says why, and what was stored stays, or nothing is. */
+static void no_point(void **state)
+{
+    static const kith_tuning many = {sizeof many, N / 2, 8, 0, 0}, lone = {sizeof lone, 1, 1, 0, 0};
+    two_indexes t, other;
+    float *x = filled(&t, "", KITH_L2, 1), *y = filled(&other, "", KITH_L2, 1);
+    kith_point p[POINTS];
+
+    (void)state;
+    must(kith_tune(other.graph, NULL, &few, NULL));
+    for (int tuned = 0; tuned < 2; tuned++) {
+        if (tuned) must(kith_tune(t.graph, NULL, &few, NULL));
+        refused(kith_tune(t.graph, NULL, &many, NULL), KITH_UNTRAINED, "look at every row");
+        refused(kith_tune(t.graph, NULL, &lone, NULL), KITH_UNTRAINED, "sure to reach");
+        if (tuned)
+            same_curve(t.graph, other.graph);
+        else
+            assert_int_equal(curve_of(t.graph, p), 0);
+    }
+    two_close(&t);
+    two_close(&other);
+    free(x);
+    free(y);
+}
+
 static void ranges_and_cursors(void **state)
 {
     two_indexes t;
@@ -194,7 +219,7 @@ static void ranges_and_cursors(void **state)
     refused(kith_cursor_open(t.graph, q, &how, &c), KITH_UNTRAINED, "kith tune");
     how.limit = 5;
     refused(kith_range(t.graph, q, &how, &hits), KITH_UNTRAINED, "kith tune");
-    must(kith_tune(t.graph, NULL, &(kith_tuning){sizeof few, 200, 40, 0, 0}, NULL));
+    must(kith_tune(t.graph, NULL, &(kith_tuning){sizeof few, 100, 40, 0, 0}, NULL));
     for (int exact = 0; exact < 2; exact++) {
         how.recall = exact ? 1.0f : 0.95f;
         must(kith_range(t.graph, q, &how, &hits));
@@ -508,17 +533,12 @@ static void beside_readers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recall_is_reached),
-        cmocka_unit_test(the_same_curve_every_time),
-        cmocka_unit_test(given_queries),
-        cmocka_unit_test(what_is_exact),
-        cmocka_unit_test(ranges_and_cursors),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(it_goes_with_the_index),
-        cmocka_unit_test(removed_rows),
-        cmocka_unit_test(damage),
-        cmocka_unit_test(cancelled),
-        cmocka_unit_test(failed_allocations),
+        cmocka_unit_test(recall_is_reached), cmocka_unit_test(the_same_curve_every_time),
+        cmocka_unit_test(given_queries),     cmocka_unit_test(what_is_exact),
+        cmocka_unit_test(no_point),          cmocka_unit_test(ranges_and_cursors),
+        cmocka_unit_test(refusals),          cmocka_unit_test(it_goes_with_the_index),
+        cmocka_unit_test(removed_rows),      cmocka_unit_test(damage),
+        cmocka_unit_test(cancelled),         cmocka_unit_test(failed_allocations),
         cmocka_unit_test(beside_readers),
     };
 
