@@ -334,8 +334,9 @@ enum {                       /* kith_query.options */
 };
 enum {                     /* kith_query.flags, one word a query */
        KITH_EXACT = 1,     /* proven: what an exhaustive search returns */
-       KITH_TRUNCATED = 2, /* deadline or visit cap ended it early */
-       KITH_SHORT = 4      /* fewer than k rows could answer */
+       KITH_TRUNCATED = 2, /* deadline or visit cap ended it, with rows left to look at */
+       KITH_SHORT = 4      /* fewer than k rows are given: no more may answer, or, with
+                              KITH_TRUNCATED, no more were found by then */
 };
 
 /* How to search. Start from KITH_QUERY_INIT. */
@@ -388,9 +389,9 @@ KITH_API size_t kith_hits_row(const kith_hits *h, size_t i, const int64_t **ids,
                               const float **dist);
 KITH_API void kith_hits_free(kith_hits *h);
 /* One query, page by page, best first: no row twice, none left out (but that a graph may miss rows,
- * as in a search). Of how, filter (which must outlive the cursor), limit and threads count; k,
- * watch, context, flags and options are not used.
- * The cursor sees the index as it was when it was opened. */
+ * as in a search). Of how, filter (which must outlive the cursor), limit, threads and how hard to
+ * search count; k, watch, context, flags and options are not used. UNSUPPORTED: a deadline or a
+ * visit cap, which would leave rows out. The cursor sees the index as it was when it was opened. */
 KITH_API kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_query *how,
                                       kith_cursor **out);
 /* Up to cap further rows; *got = 0 is the end. dist may be NULL. After a failure (NO_MEMORY) the

@@ -100,6 +100,8 @@ kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_que
     ki_index_share(ix);
     c->view = ki_view_acquire(ix->rows);
     KI_TRY(ki_query_check(ix, how, &c->how));
+    if (c->how.deadline_us || c->how.max_visits)
+        KI_FAIL(KITH_UNSUPPORTED, "a cursor leaves no row out: no deadline, no visit cap");
     c->how.context = NULL; // the caller's may be in use elsewhere when a page is asked for
     KI_TRY(ki_context_take(ix, &c->how, &c->context));
     KI_TRY(ki_queries(ix, c->view, one, c->context, &query));

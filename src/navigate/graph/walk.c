@@ -434,8 +434,10 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
     if (least < INFINITY) start_at(w, ask, g->entry[nearest], least);
 }
 
+/* Whether the budget ends a walk that is not at its end. What it begins with is looked at. */
 static bool out_of_time(ki_walk *w, const ki_walk_ask *ask)
 {
+    if (w->hops == 0) return false;
     w->truncated = ask->max_visits && w->visits >= ask->max_visits;
     if (ask->until_us && w->hops >= w->clock_at) {
         w->clock_at = w->hops + CLOCK_HOPS;
@@ -514,8 +516,8 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
         }
         while (w->tail - w->head < LAG && expand(w, ask)) KI_TRY(need_trail(w));
         if (w->head == w->tail) break;
-        KI_TRY(advance(w, ask));
         if ((ask->max_visits || ask->until_us) && out_of_time(w, ask)) break;
+        KI_TRY(advance(w, ask));
     }
 out:
     clear_marks(w);
