@@ -16,7 +16,7 @@ import numpy as np
 from readkith_rows import check
 
 HEAD = struct.Struct("<IIIIIIIIfI24s")
-LENS = struct.Struct("<I4sQQff32s")
+LENS = struct.Struct("<IIQQff32s")
 LEVELS = struct.Struct("<IIIII12s")
 WIDTH_MOST, LEVELS_MOST = 64, 64
 OWN, CODE, ROWS = 1, 2, 3
@@ -53,40 +53,42 @@ def lens_kinds(rows):
 class Lens:
     def __init__(self, data, rows, row_bytes):
         check(len(data) >= LENS.size, "GLEN", f"{len(data)} bytes")
-        (self.kind, zero, self.bytes, self.seed, self.longest, self.scale,
+        (self.kind, self.halved, self.bytes, self.seed, self.longest, self.scale,
          later) = LENS.unpack_from(data)
         self.rows = rows
         check(self.kind in lens_kinds(rows), "GLEN", f"kind {self.kind} of {rows.codec} rows")
-        check(not any(zero) and not any(later), "GLEN", "a newer kind of lens")
+        check(self.halved <= (self.kind == CODE) and not any(later), "GLEN",
+              "a newer kind of lens")
         width = rows.d + (rows.metric == "ip")
-        want = max(16, -(-width // 16) * 16) if self.kind == CODE else row_bytes
+        self.wide = max(16, -(-width // 16) * 16) if self.kind == CODE else row_bytes
+        want = self.wide // 2 if self.halved else self.wide
         check(self.bytes == want, "GLEN", f"walk codes of {self.bytes} bytes, should be {want}")
-        centre = 4 * self.bytes if self.kind == CODE else 0
+        centre = 4 * self.wide if self.kind == CODE else 0
         check(len(data) == LENS.size + centre, "GLEN", f"{len(data)} bytes")
         check(all(0 < x < np.inf for x in (self.longest, self.scale)), "GLEN", "scale, longest")
         if self.kind == CODE:
-            self.centre = np.frombuffer(data, "<f4", self.bytes, LENS.size)
+            self.centre = np.frombuffer(data, "<f4", self.wide, LENS.size)
             check(np.isfinite(self.centre).all(), "GLEN", "its centre is not finite")
             self.prepare()
 
     def prepare(self):
         """The part that each round turns, and its signs times the factor."""
-        power = 1 << self.bytes.bit_length() - 1
+        power = 1 << self.wide.bit_length() - 1
         factor = np.float32(1 / np.sqrt(np.float64(power)))
-        drawn = draws(self.seed, ROTATION, ROUNDS * self.bytes)
+        drawn = draws(self.seed, ROTATION, ROUNDS * self.wide)
         self.rounds = []
         for r in range(ROUNDS):
-            start = self.bytes - power if r % 2 else 0
-            by = np.ones(self.bytes, np.float32)
+            start = self.wide - power if r % 2 else 0
+            by = np.ones(self.wide, np.float32)
             by[start:start + power] = factor
-            minus = np.array([x & 1 for x in drawn[r * self.bytes:(r + 1) * self.bytes]], bool)
+            minus = np.array([x & 1 for x in drawn[r * self.wide:(r + 1) * self.wide]], bool)
             by[minus] *= -1
             self.rounds.append((start, power, by))
 
     def place(self, x):
-        """Rows [m][d] to where L2 is the metric, [m][bytes]."""
+        """Rows [m][d] to where L2 is the metric, [m][wide]."""
         m, d = x.shape
-        out = np.zeros((m, self.bytes), np.float32)
+        out = np.zeros((m, self.wide), np.float32)
         out[:, :d] = x
         wide = x.astype(np.float64)
         length = np.sqrt(np.cumsum(wide * wide, axis=1)[:, -1])  # in the order of components
@@ -154,13 +156,18 @@ class Graph:
               f"effort {self.effort}, slack {self.slack}")
 
     def read_codes(self):
-        """Beside rows under CODE; else the rows are their own."""
+        """Beside rows under CODE, in halves where it says so; else the rows are their own."""
         check(self.code_bytes == self.lens.bytes, "GRPH", f"walk codes of {self.code_bytes} bytes")
+        self.walk_codes = self.codes
+        halves = [self.take(name, self.n * self.lens.bytes * there)
+                  for name, there in (("GCOD", self.lens.kind == CODE),
+                                      ("GCOL", self.lens.halved))]
         if self.lens.kind != CODE:
-            self.take("GCOD", 0)
             return
-        data = self.take("GCOD", self.n * self.lens.bytes)
-        self.codes = np.frombuffer(data, np.uint8).reshape(self.n, self.lens.bytes)
+        high, low = (np.frombuffer(half, np.uint8).reshape(self.n, -1) for half in halves)
+        self.walk_codes = self.codes = high
+        if self.lens.halved:
+            self.codes = np.concatenate([high << 4 | low & 15, high & 240 | low >> 4], axis=1)
         some = np.flatnonzero(~self.rows.removed)[::max(1, self.rows.live // SAMPLE)]
         wrong = (self.lens.codes(some) != self.codes[some]).any(axis=1)
         check(not wrong.any(), "GCOD",
@@ -172,7 +179,7 @@ class Graph:
         self.entries = np.frombuffer(head, "<u4", count, HEAD.size)
         check((self.entries < self.n).all(), "GRPH", "an entry is no row")
         codes = np.frombuffer(head, np.uint8, count * width, HEAD.size + 4 * count)
-        check((codes.reshape(count, width) == self.codes[self.entries]).all(), "GRPH",
+        check((codes.reshape(count, width) == self.walk_codes[self.entries]).all(), "GRPH",
               "an entry's walk code is not its row's")
 
     def read_links(self):
@@ -218,10 +225,10 @@ class Graph:
             edge = np.unique(self.links[edge])
             edge = edge[~self.reached[edge]]
         check(not self.reached[self.node_of >= 0].any(), "GLNK", "a link leads to a twin")
-        check(self.reached[self.entries].all(), "GRPH", "an entry is out of reach")
+        check(self.since or self.reached[self.entries].all(), "GRPH", "an entry is out of reach")
         node = np.where(self.node_of >= 0, self.node_of, np.arange(self.n))
         lost = ~self.rows.removed & ~self.reached[node]
-        check(not lost.any(), "GLNK", f"{lost.sum()} rows are out of reach, first {lost.argmax()}")
+        check(self.since or not lost.any(), "GLNK", f"{lost.sum()} rows are out of reach, first {lost.argmax()}")
         check(self.reached.sum() <= self.nodes, "GRPH", "more nodes than it says")
 
     def spec(self):

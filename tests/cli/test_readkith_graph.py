@@ -53,6 +53,8 @@ def inputs():
     return {"u8": (u8, "l2", "Graph48", OWN), "i8": (u8.view(np.int8), "l2", "Graph,I8", OWN),
             "f32": (x, "l2", "Graph32", CODE), "cosine": (x, "cosine", "Graph48", CODE),
             "f16": (x, "cosine", "Graph,F16", CODE), "bf16": (x, "l2", "Graph,BF16", CODE),
+            "halved": (x, "cosine", "Graph32(code_bits=4)", CODE),
+            "halved_ip": (u8, "ip", "HNSW16(code_bits=4)", CODE),
             "ip": (x, "ip", "Graph16(seed=7)", CODE), "u8_ip": (u8, "ip", "Graph16", CODE),
             "l1": (x, "l1", "Graph16", ROWS), "bits": (x > 0, "hamming", "Graph16", ROWS),
             "hnsw": (x, "l2", "HNSW5", CODE), "nsw": (u8, "l2", "NSW6", OWN)}

@@ -131,8 +131,8 @@ static uint32_t a_word(original *o)
 /* Change a byte, a word, or a run of words of a section, its head more often than the rest. */
 static void change(original *o, uint8_t *p)
 {
-    static const char *const types[] = {"GRPH", "GLEN", "GLNK", "GCOD"};
-    const char *type = types[draw_below(&o->at, 4)];
+    static const char *const types[] = {"GRPH", "GLEN", "GLNK", "GCOD", "GCOL"};
+    const char *type = types[draw_below(&o->at, 5)];
     size_t at, n, where;
 
     if (!find_section(p, o->len, type, &at, &n)) return;
@@ -257,15 +257,16 @@ static void mutate(original *o, size_t number, size_t *refused, size_t *whole)
 void mutate_graphs(size_t wanted)
 {
     original all[] = {{.spec = "Graph16", .metric = KITH_L2, .scale = 1},
+                      {.spec = "Graph16(code_bits=4)", .metric = KITH_L2, .scale = 1},
                       {.spec = "Graph16,I8", .metric = KITH_L2, .scale = 30},
                       {.spec = "Graph16", .metric = KITH_L1, .scale = 1}};
     size_t refused = 0, whole = 0;
 
-    for (size_t i = 0; i < 3; i++) make(&all[i]);
-    for (size_t i = 0; i < wanted; i++) mutate(&all[i % 16 == 5 ? 2 : i % 2], i, &refused, &whole);
+    for (size_t i = 0; i < 4; i++) make(&all[i]);
+    for (size_t i = 0; i < wanted; i++) mutate(&all[i % 16 == 5 ? 3 : i % 3], i, &refused, &whole);
     assert_true(refused > wanted / 4 && whole > 0); // some damage is seen at once, some is none
     print_message("%zu files: %zu refused at open, %zu verify\n", wanted, refused, whole);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         free(all[i].x);
         free(all[i].bytes);
     }

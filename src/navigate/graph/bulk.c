@@ -798,6 +798,7 @@ kith_status ki_graph_build(ki_env *env, const ki_view *v, const ki_graph_how *ho
     b.g->slack = how->slack;
     b.g->patient = how->patient;
     KI_TRY(link_all(&b));
+    KI_TRY(ki_graph_halve(b.g, v, how->bits));
     *out = b.g;
     b.g = NULL;
 out:

@@ -136,13 +136,11 @@ static bool admit(void *ctx, uint32_t pos, float key)
  * are no twins: they get no key that is not theirs. */
 static kith_status offer(finder *f, uint32_t pos, float key)
 {
-    const uint8_t *code = ki_graph_code(f->g, pos);
     kith_status st = KITH_OK;
 
     for (uint32_t at = pos, next;; at = next) {
         const ki_scored known = {(double)key, 0.0f, at}, unknown = {-DBL_MAX, INFINITY, at};
-        const bool same =
-            at == pos || memcmp(ki_graph_code(f->g, at), code, f->g->lens->bytes) == 0;
+        const bool same = at == pos || ki_graph_same(f->g, at, pos);
 
         KI_TRY(ki_top_offer(&f->top, f->exact && same ? known : unknown));
         next = ki_graph_twin(f->g, at);
@@ -152,15 +150,52 @@ out:
     return st;
 }
 
+/* Squared distances up to this one may be the k-th, where that seems to be kth. */
+static float edge_of(float kth, float off)
+{
+    const float root = sqrtf(kth) + off;
+
+    return root * root * (1.0f + 0x1p-20f);
+}
+
 /* The largest walk distance that has to be ranked by the rows themselves. */
 static float rank_edge(const finder *f, size_t k)
 {
     const ki_walk *w = &f->walk;
-    const float root = sqrtf(w->kth) + f->off;
 
     if (w->found < k) return INFINITY;
     if (f->exact) return w->kth;
-    return (f->g->lens->kind == KI_LENS_ROWS ? w->kth : root * root) * (1.0f + 0x1p-20f);
+    return edge_of(w->kth, f->g->lens->kind == KI_LENS_ROWS ? 0.0f : f->off);
+}
+
+/* Halved: what is kept up to the edge is measured by its whole codes; the rest goes. */
+static kith_status look_closer(finder *f, size_t k, float *edge)
+{
+    ki_walk *w = &f->walk;
+    kith_status st = KITH_OK;
+    size_t n = 0, found = 0;
+    uint32_t *pos;
+    float *dist, *heap;
+
+    for (size_t i = 0; i < w->kept_n; i++) {
+        w->kept[n] = w->kept[i];
+        n += w->kept[i].key <= *edge;
+    }
+    w->kept_n = n;
+    if (n <= k) return KITH_OK;
+    pos = ki_buffer_need(f->env, &f->found, n * sizeof *pos + (n + k) * sizeof *dist);
+    KI_NEED(pos);
+    dist = (float *)(void *)(pos + n);
+    heap = dist + n;
+    for (size_t i = 0; i < n; i++) pos[i] = w->kept[i].pos;
+    ki_meter_whole(&w->meter, pos, n, dist);
+    for (size_t i = 0; i < n; i++) {
+        w->kept[i].key = dist[i];
+        ki_heap_keep(heap, &found, k, dist[i]);
+    }
+    *edge = edge_of(heap[0], OFF);
+out:
+    return st;
 }
 
 /* At least `want` of what was seen are ranked: raise the edge to the want-th key. */
@@ -200,6 +235,8 @@ static kith_status answer(finder *f, size_t i, bool *enough, ki_receive *receive
 
     if (!all && !f->exact && f->ask->rerank > f->ask->k)
         KI_TRY(widen_edge(f, f->ask->rerank, &edge));
+    else if (!all && f->g->lens->halved)
+        KI_TRY(look_closer(f, f->ask->k, &edge));
     ki_top_begin(&f->top, f->env, f->v, f->ask, f->q,
                  f->exclude == UINT32_MAX ? KITH_NO_ID : f->ask->exclude[i], f->work.ptr,
                  &f->space);
@@ -298,10 +335,9 @@ static void set_query(const call *c, finder *f)
     const ki_lens *l = c->g->lens;
 
     f->exact = false;
-    f->off = OFF;
+    f->off = l->halved ? KI_WALK_OFF : OFF;
+    if (l->kind != KI_LENS_ROWS) f->exact = ki_lens_query(l, f->q, f->room.ptr, f->code.ptr);
     ki_meter_query(&f->walk.meter, l->kind == KI_LENS_ROWS ? f->q : f->code.ptr);
-    if (l->kind == KI_LENS_ROWS) return;
-    f->exact = ki_lens_query(l, f->q, f->room.ptr, f->code.ptr);
     if (l->kind == KI_LENS_OWN) f->off = f->exact ? 0.0f : rounding(l, f->q, f->code.ptr);
 }
 
@@ -349,7 +385,7 @@ static kith_status prepare(const call *c, finder *f)
     f->g = c->g;
     f->ask = c->ask;
     KI_TRY(ki_meter_init(&f->walk.meter, f->env, v, c->g));
-    KI_NEED(ki_buffer_need(f->env, &f->code, c->g->lens->bytes));
+    KI_NEED(ki_buffer_need(f->env, &f->code, c->g->lens->wide));
     KI_NEED(ki_buffer_need(f->env, &f->room, ki_lens_room(c->g->lens) * sizeof(float)));
     KI_NEED(ki_buffer_need(f->env, &f->work, ki_score_bytes(v->codec, v->metric, v->d)));
 out:

@@ -75,8 +75,10 @@ void ki_graph_free(ki_graph *g)
     ki_tower_release(g->tower);
     ki_column_release(g->links);
     ki_column_release(g->codes);
+    ki_column_release(g->rests);
     ki_release(env, g->entry, g->entries, sizeof *g->entry);
     ki_release(env, g->code_at, g->chunks, sizeof *g->code_at);
+    ki_release(env, g->rest_at, g->chunks, sizeof *g->rest_at);
     ki_release(env, g->link_at, g->chunks, sizeof *g->link_at);
     forget_log(g);
     ki_release(env, g, 1, sizeof *g);
@@ -116,16 +118,22 @@ kith_status ki_graph_show(ki_graph *g, const ki_view *v)
     kith_status st = KITH_OK;
 
     ki_release(g->env, g->code_at, g->chunks, sizeof *g->code_at);
+    ki_release(g->env, g->rest_at, g->chunks, sizeof *g->rest_at);
     ki_release(g->env, g->link_at, g->chunks, sizeof *g->link_at);
-    g->code_at = NULL;
+    g->code_at = g->rest_at = NULL;
     g->link_at = NULL;
     g->chunks = chunks;
     g->code_at = ki_array(g->env, chunks, sizeof *g->code_at);
     KI_NEED(g->code_at);
+    if (g->rests) {
+        g->rest_at = ki_array(g->env, chunks, sizeof *g->rest_at);
+        KI_NEED(g->rest_at);
+    }
     g->link_at = ki_array(g->env, chunks, sizeof *g->link_at);
     KI_NEED(g->link_at);
     for (size_t c = 0; c < chunks; c++) {
         g->code_at[c] = ki_column_chunk(codes, c);
+        if (g->rests) g->rest_at[c] = ki_column_chunk(g->rests, c);
         g->link_at[c] = chunk_of_links(g->links, c);
     }
 out:
@@ -150,14 +158,17 @@ static kith_status columns(ki_graph *g, const ki_graph *from, uint32_t n)
     if (from) {
         g->links = ki_column_share(from->links);
         g->codes = ki_column_share(from->codes);
+        g->rests = ki_column_share(from->rests);
     } else {
         KI_TRY(ki_column_create(g->env, g->degree * sizeof(uint32_t), false, &g->links));
         if (g->lens->kind == KI_LENS_CODE)
             KI_TRY(ki_column_create(g->env, g->lens->bytes, false, &g->codes));
+        if (g->lens->halved) KI_TRY(ki_column_create(g->env, g->lens->bytes, false, &g->rests));
     }
     KI_TRY(ki_column_write(&g->links, before));
     KI_TRY(ki_column_extend(&g->links, before, n - before, 0));
     if (g->codes) KI_TRY(ki_column_extend(&g->codes, before, n - before, 0));
+    if (g->rests) KI_TRY(ki_column_extend(&g->rests, before, n - before, 0));
 out:
     return st;
 }
@@ -216,6 +227,24 @@ void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin)
 
 /* ---- walk codes ------------------------------------------------------------------------------ */
 
+bool ki_graph_same(const ki_graph *g, uint32_t a, uint32_t b)
+{
+    const size_t w = g->lens->bytes;
+
+    return memcmp(ki_graph_code(g, a), ki_graph_code(g, b), w) == 0 &&
+           (!g->rests || memcmp(ki_graph_rest(g, a), ki_graph_rest(g, b), w) == 0);
+}
+
+static void put_code(const ki_graph *g, uint32_t pos, const uint8_t *code)
+{
+    uint8_t *to = ki_unconst(ki_graph_code(g, pos));
+
+    if (g->lens->halved)
+        ki_lens_split(g->lens, code, to, ki_unconst(ki_graph_rest(g, pos)));
+    else
+        memcpy(to, code, g->lens->wide);
+}
+
 typedef struct coding {
     ki_graph *g;
     const ki_view *v;
@@ -231,13 +260,19 @@ static kith_status code_piece(void *arg, size_t piece)
     const uint32_t end = g->n - first < CODE_PIECE ? g->n : first + CODE_PIECE;
     kith_status st = KITH_OK;
     float *room = ki_array(g->env, ki_lens_room(g->lens), sizeof *room);
+    uint8_t *code = NULL;
 
     KI_NEED(room);
-    for (uint32_t pos = first; pos < end; pos++)
-        ki_lens_row(g->lens, c->v, pos, room, ki_unconst(ki_graph_code(g, pos)));
+    code = ki_array(g->env, g->lens->wide, 1);
+    KI_NEED(code);
+    for (uint32_t pos = first; pos < end; pos++) {
+        ki_lens_row(g->lens, c->v, pos, room, code);
+        put_code(g, pos, code);
+    }
     KI_TRY(ki_progress_add(c->progress, end - first));
 out:
     ki_release(g->env, room, ki_lens_room(g->lens), sizeof *room);
+    ki_release(g->env, code, g->lens->wide, 1);
     return st;
 }
 
@@ -249,6 +284,48 @@ kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_
 
     if (g->lens->kind != KI_LENS_CODE) return KITH_OK;
     return ki_parallel(g->env, threads, pieces, code_piece, &c);
+}
+
+/* The codes of g, which were whole, become those of its halved lens. */
+static kith_status split_codes(ki_graph *g, const ki_view *v, const ki_lens *whole)
+{
+    const size_t before = g->entries * whole->bytes, w = g->lens->bytes;
+    ki_column *codes = g->codes;
+    uint8_t *entry_code = g->entry_code;
+    kith_status st = KITH_OK;
+
+    g->codes = NULL;
+    g->entry_code = NULL;
+    KI_TRY(ki_column_create(g->env, w, false, &g->codes));
+    KI_TRY(ki_column_create(g->env, w, false, &g->rests));
+    KI_TRY(ki_column_extend(&g->codes, 0, g->n, 0));
+    KI_TRY(ki_column_extend(&g->rests, 0, g->n, 0));
+    KI_TRY(ki_graph_show(g, v));
+    for (uint32_t pos = 0; pos < g->n; pos++) {
+        const uint8_t *chunk = ki_column_chunk(codes, pos >> KI_CHUNK_BITS);
+
+        put_code(g, pos, chunk + (size_t)(pos % KI_CHUNK) * whole->bytes);
+    }
+    g->entry_code = ki_array(g->env, g->entries, w);
+    KI_NEED(g->entry_code);
+    for (size_t i = 0; i < g->entries; i++)
+        memcpy(g->entry_code + i * w, ki_graph_code(g, g->entry[i]), w);
+out:
+    ki_column_release(codes);
+    ki_release(g->env, entry_code, before, 1);
+    return st;
+}
+
+kith_status ki_graph_halve(ki_graph *g, const ki_view *v, uint32_t bits)
+{
+    kith_status st = KITH_OK;
+    ki_lens *whole = ki_lens_share(g->lens);
+
+    KI_TRY(ki_lens_halve(&g->lens, bits));
+    if (g->lens != whole) KI_TRY(split_codes(g, v, whole));
+out:
+    ki_lens_release(whole);
+    return st;
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -515,6 +592,7 @@ void ki_graph_stats(const ki_view *v, kith_each *each, void *ctx)
     each(ctx, "visits", "rows", (double)atomic_load(&g->visits));
     each(ctx, "hops", "rows", (double)atomic_load(&g->hops));
     each(ctx, "walk_bytes", "bytes", (double)ki_column_bytes(g->codes));
+    each(ctx, "rest_bytes", "bytes", (double)ki_column_bytes(g->rests));
 }
 
 static const ki_param params[KI_GRAPH_PARAMS] = {
@@ -534,6 +612,7 @@ static const ki_param params[KI_GRAPH_PARAMS] = {
         {"sweep", "", KI_PARAM_FLOAT, 0, 1, 0.2,
          "when so large a share of the rows is removed, the change that removed them gives their "
          "space back and mends the links; 0: not before compact"},
+    [KI_GRAPH_BITS] = KI_GRAPH_BITS_PARAM,
 };
 
 static ki_graph_how how_of(const double *values)
@@ -549,6 +628,7 @@ static ki_graph_how how_of(const double *values)
                           .factor = KI_PRUNE_FACTOR,
                           .effort = (uint32_t)values[KI_GRAPH_EFFORT],
                           .slack = (float)values[KI_GRAPH_SLACK],
+                          .bits = (uint32_t)values[KI_GRAPH_BITS],
                           .seed = (uint64_t)values[KI_GRAPH_SEED]};
 }
 

@@ -37,8 +37,18 @@ enum {
     KI_GRAPH_SLACK,
     KI_GRAPH_SEED,
     KI_GRAPH_SWEEP,
+    KI_GRAPH_BITS,
     KI_GRAPH_PARAMS
 };
+
+/* Of Graph, HNSW and NSW. */
+// clang-format off
+#define KI_GRAPH_BITS_PARAM                                                                        \
+    {"code_bits", "walk_bits", KI_PARAM_INT, 0, 8, 0,                                              \
+     "of each component in the codes that walks read, where these are not the rows themselves: "   \
+     "8, or 4 of them, which is half the memory to go through (others are rounded up); 0: what "   \
+     "is faster"}
+// clang-format on
 
 /* How rows are linked: what a navigator makes of its parameters. */
 typedef struct ki_graph_how {
@@ -53,6 +63,7 @@ typedef struct ki_graph_how {
     float factor;    /* of pruning (prune.h); 0: the nearest ones */
     uint32_t effort; /* of searches that give none */
     float slack;     /* the same; 0: by the effort, or none */
+    uint32_t bits;   /* of a component of walk codes: 4, 8; 0: what is best */
     uint64_t seed;
 } ki_graph_how;
 
@@ -74,12 +85,13 @@ typedef struct ki_graph {
     ki_tower *tower;  /* HNSW: the levels above; NULL: none */
     ki_column *links; /* uint32_t [degree] a row */
     ki_column *codes; /* CODE: walk codes; NULL: the rows' own */
+    ki_column *rests; /* halved: the low halves of codes */
     uint32_t entries;
     uint32_t *entry;     /* [entries] positions */
     uint8_t *entry_code; /* [entries][lens->bytes], 64-byte aligned */
-    /* Where chunks begin, for walks: [chunks] of walk codes, of links. */
+    /* Where chunks begin, for walks: [chunks] of walk codes, of low halves, of links. */
     size_t chunks;
-    const uint8_t **code_at;
+    const uint8_t **code_at, **rest_at;
     _Atomic uint32_t **link_at;
     /* Of all walks so far, for statistics: rows whose distance was taken, rows gone on from. */
     _Atomic uint64_t walks, visits, hops;
@@ -98,6 +110,12 @@ static inline const ki_graph *ki_graph_of(const ki_view *v)
 static inline const uint8_t *ki_graph_code(const ki_graph *g, uint32_t pos)
 {
     return g->code_at[pos >> KI_CHUNK_BITS] + (size_t)(pos % KI_CHUNK) * g->lens->bytes;
+}
+
+/* Halved: the low halves of a code. */
+static inline const uint8_t *ki_graph_rest(const ki_graph *g, uint32_t pos)
+{
+    return g->rest_at[pos >> KI_CHUNK_BITS] + (size_t)(pos % KI_CHUNK) * g->lens->bytes;
 }
 
 static inline _Atomic uint32_t *ki_graph_links(const ki_graph *g, uint32_t pos)
@@ -145,7 +163,11 @@ void ki_graph_inherit(ki_graph *g, const ki_graph *from);
 void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin);
 /* Keep the links that pos has, unless that was done in this change. NO_MEMORY. */
 kith_status ki_graph_log(ki_graph *g, uint32_t pos);
-/* The walk codes of rows from `first` on (CODE). */
+/* Whether two rows have the same code: twins. */
+bool ki_graph_same(const ki_graph *g, uint32_t a, uint32_t b);
+/* A graph that was built by whole codes gets halved ones, if `bits` say so (ki_lens_halve). */
+kith_status ki_graph_halve(ki_graph *g, const ki_view *v, uint32_t bits);
+/* The codes of rows from `first` on (CODE). */
 kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_t threads,
                             ki_progress *p);
 /* Let code_at and link_at show the chunks of the columns. */

@@ -57,7 +57,7 @@ static kith_status check_twin(const checking *c, uint32_t pos)
         return ki_fail(KITH_CORRUPT, "row %u of the graph: row %u, its twin, hangs on another one",
                        pos, next);
     ki_bit_set(c->chained, next);
-    if (memcmp(ki_graph_code(g, next), ki_graph_code(g, pos), g->lens->bytes) != 0)
+    if (!ki_graph_same(g, next, pos))
         return ki_fail(KITH_CORRUPT, "row %u of the graph hangs on row %u, which differs", next,
                        pos);
     return KITH_OK;
@@ -153,23 +153,36 @@ out:
 
 /* ---- 4: codes -------------------------------------------------------------------------------- */
 
+/* Whether the code of pos is this one; behind it lies room for its halves. */
+static bool is_code(const ki_graph *g, uint32_t pos, uint8_t *code)
+{
+    const size_t w = g->lens->bytes;
+    uint8_t *high = code + g->lens->wide;
+
+    if (!g->lens->halved) return memcmp(code, ki_graph_code(g, pos), w) == 0;
+    ki_lens_split(g->lens, code, high, high + w);
+    return memcmp(high, ki_graph_code(g, pos), w) == 0 &&
+           memcmp(high + w, ki_graph_rest(g, pos), w) == 0;
+}
+
 /* The code beside a row is what the lens makes of it, and so are those of the entries. */
 static kith_status check_codes(const checking *c)
 {
     const ki_graph *g = c->g;
     const size_t room_len = ki_lens_room(g->lens);
+    const size_t halves = g->lens->halved ? 2 * g->lens->bytes : 0;
     kith_status st = KITH_OK;
     float *room = ki_array(c->env, room_len, sizeof *room);
     uint8_t *code = NULL;
 
     KI_NEED(room);
-    code = ki_array(c->env, g->lens->bytes, 1);
+    code = ki_array(c->env, g->lens->wide + halves, 1);
     KI_NEED(code);
     for (uint32_t pos = 0; g->codes && pos < g->n; pos++) {
         KI_TRY(poll(c, pos));
         if (!ki_view_live(c->v, pos)) continue;
         ki_lens_row(g->lens, c->v, pos, room, code);
-        if (memcmp(code, ki_graph_code(g, pos), g->lens->bytes) != 0)
+        if (!is_code(g, pos, code))
             KI_FAIL(KITH_CORRUPT, "row %u of the graph: its walk code is not what the row says",
                     pos);
     }
@@ -182,7 +195,7 @@ static kith_status check_codes(const checking *c)
     }
 out:
     ki_release(c->env, room, room_len, sizeof *room);
-    ki_release(c->env, code, g->lens->bytes, 1);
+    ki_release(c->env, code, g->lens->wide + halves, 1);
     return st;
 }
 

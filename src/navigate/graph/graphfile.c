@@ -9,6 +9,7 @@
 #define SECTION_LENS  KI_FOUR('G', 'L', 'E', 'N')
 #define SECTION_LINKS KI_FOUR('G', 'L', 'N', 'K')
 #define SECTION_CODES KI_FOUR('G', 'C', 'O', 'D')
+#define SECTION_RESTS KI_FOUR('G', 'C', 'O', 'L') /* low halves */
 #define SECTION_TOWER KI_FOUR('G', 'L', 'E', 'V')
 
 enum { VERSION = 1, HEAD = 64 };
@@ -119,6 +120,7 @@ kith_status ki_graph_write(const ki_view *v, ki_blob_writer *w, bool planning)
     KI_TRY(put_lens(g, w, planning));
     KI_TRY(put_column(g->links, SECTION_LINKS, g->n, w, planning));
     if (g->codes) KI_TRY(put_column(g->codes, SECTION_CODES, g->n, w, planning));
+    if (g->rests) KI_TRY(put_column(g->rests, SECTION_RESTS, g->n, w, planning));
     if (g->tower) KI_TRY(put_tower(g, w, planning));
 out:
     return st;
@@ -259,6 +261,7 @@ kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from,
     KI_TRY(read_tower(&o, how));
     KI_TRY(borrow(&o, SECTION_LINKS, o.g->degree * sizeof(uint32_t), &o.g->links));
     if (lens->kind == KI_LENS_CODE) KI_TRY(borrow(&o, SECTION_CODES, lens->bytes, &o.g->codes));
+    if (lens->halved) KI_TRY(borrow(&o, SECTION_RESTS, lens->bytes, &o.g->rests));
     KI_TRY(ki_graph_show(o.g, o.v));
     ki_rows_attach(rows, &o.g->structure);
     o.g = NULL;

@@ -9,7 +9,17 @@
 #include "navigate/graph/layers.h"
 #include "navigate/graph/tower.h"
 
-enum { M, EF_CONSTRUCTION, EFFORT, SLACK, SEED, NSW_PARAMS, HEURISTIC = NSW_PARAMS, HNSW_PARAMS };
+enum {
+    M,
+    EF_CONSTRUCTION,
+    EFFORT,
+    SLACK,
+    SEED,
+    BITS,
+    NSW_PARAMS,
+    HEURISTIC = NSW_PARAMS,
+    HNSW_PARAMS
+};
 
 // clang-format off
 #define NUMBERS                                                                                    \
@@ -22,7 +32,8 @@ enum { M, EF_CONSTRUCTION, EFFORT, SLACK, SEED, NSW_PARAMS, HEURISTIC = NSW_PARA
                "of searches that give none: a walk goes on within (1 + slack) times the k-th "     \
                "distance; 0: the effort alone ends it"},                                           \
     [SEED] = {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 100,                           \
-              "of all that is drawn while building"}
+              "of all that is drawn while building"},                                              \
+    [BITS] = KI_GRAPH_BITS_PARAM
 // clang-format on
 
 static const ki_param hnsw_params[HNSW_PARAMS] = {
@@ -56,6 +67,7 @@ static ki_graph_how how_of(const double *params, bool levels)
                           .factor = heuristic ? 1.0f : 0.0f,
                           .effort = (uint32_t)params[EFFORT],
                           .slack = (float)params[SLACK],
+                          .bits = (uint32_t)params[BITS],
                           .seed = (uint64_t)params[SEED]};
 }
 

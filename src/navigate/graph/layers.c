@@ -122,6 +122,7 @@ kith_status ki_graph_take(ki_change *c, ki_env *env, const ki_graph_how *how, co
     take_links(&t);
     KI_TRY(take_tower(&t));
     KI_TRY(ki_graph_repair(env, v, t.g, 0, p));
+    KI_TRY(ki_graph_halve(t.g, v, how->bits));
     ki_change_attach(c, &t.g->structure);
     t.g = NULL;
 out:

@@ -5,17 +5,21 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "kernel/kernel.h"
 
 enum {
-    HEAD = 64,          /* bytes before the centre in a section */
-    SAMPLE = 4096,      /* rows that mean and scale are learned from */
-    PROBES = 128,       /* of them, whose nearest are looked for in code */
-    FEW_DIMENSIONS = 16 /* a code has as many components at least */
+    HEAD = 64,           /* bytes before the centre in a section */
+    SAMPLE = 4096,       /* rows that mean and scale are learned from */
+    PROBES = 128,        /* of them, whose nearest are looked for in code */
+    FEW_DIMENSIONS = 16, /* a code has as many components at least */
+    HALF = 16,           /* steps of a code that its high half does not tell apart */
+    HALVED_LEAST = 192   /* components from which walks by halves are faster (docs/GRAPH.md) */
 };
 
 static const double SPAN = 4.0;       /* standard deviations that a code reaches to either side */
 static const double HEADROOM = 1.125; /* rows to come may be longer than all before by this much */
-static const double TOO_COARSE = 6.0; /* nearest distances in units of the code's own error */
+static const double HALVED_NOISE = 5.5; /* what rounding adds to a squared distance by halves */
+static const double TOO_COARSE = 6.0;   /* nearest distances in units of the code's own error */
 
 static size_t power_within(size_t n)
 {
@@ -31,21 +35,21 @@ static size_t power_within(size_t n)
  * first or the last so many. */
 static size_t round_start(const ki_lens *l, size_t r)
 {
-    return r % 2 ? l->bytes - power_within(l->bytes) : 0;
+    return r % 2 ? l->wide - power_within(l->wide) : 0;
 }
 
 static void make_turn(ki_lens *l)
 {
-    const size_t p = power_within(l->bytes);
+    const size_t p = power_within(l->wide);
     const float factor = (float)(1.0 / sqrt((double)p));
 
     for (size_t r = 0; r < KI_LENS_ROUNDS; r++) {
         const size_t start = round_start(l, r);
 
-        for (size_t i = 0; i < l->bytes; i++) {
-            const bool minus = ki_random(l->seed, KI_RNG_ROTATION, r * l->bytes + i) & 1;
+        for (size_t i = 0; i < l->wide; i++) {
+            const bool minus = ki_random(l->seed, KI_RNG_ROTATION, r * l->wide + i) & 1;
             const float by = i >= start && i < start + p ? factor : 1.0f;
-            l->turn[r * l->bytes + i] = minus ? -by : by;
+            l->turn[r * l->wide + i] = minus ? -by : by;
         }
     }
 }
@@ -67,15 +71,16 @@ static kith_status create(ki_env *env, const ki_view *v, ki_lens_kind kind, uint
     l->longest = 1.0f;
     l->scale = 1.0f;
     l->type = kind == KI_LENS_CODE ? KI_U8 : v->codec->type;
-    l->bytes = v->row_bytes;
+    l->wide = v->row_bytes;
     if (kind == KI_LENS_CODE) {
-        l->bytes = lifted < FEW_DIMENSIONS ? FEW_DIMENSIONS : (lifted + 15) / 16 * 16;
-        l->centre = ki_zeros(env, l->bytes, sizeof *l->centre);
+        l->wide = lifted < FEW_DIMENSIONS ? FEW_DIMENSIONS : (lifted + 15) / 16 * 16;
+        l->centre = ki_zeros(env, l->wide, sizeof *l->centre);
         KI_NEED(l->centre);
-        l->turn = ki_array(env, KI_LENS_ROUNDS * l->bytes, sizeof *l->turn);
+        l->turn = ki_array(env, KI_LENS_ROUNDS * l->wide, sizeof *l->turn);
         KI_NEED(l->turn);
         make_turn(l);
     }
+    l->bytes = l->wide;
     *out = l;
     l = NULL;
 out:
@@ -92,8 +97,8 @@ ki_lens *ki_lens_share(ki_lens *l)
 void ki_lens_release(ki_lens *l)
 {
     if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1) return;
-    if (l->centre) ki_release(l->env, l->centre, l->bytes, sizeof *l->centre);
-    if (l->turn) ki_release(l->env, l->turn, KI_LENS_ROUNDS * l->bytes, sizeof *l->turn);
+    if (l->centre) ki_release(l->env, l->centre, l->wide, sizeof *l->centre);
+    if (l->turn) ki_release(l->env, l->turn, KI_LENS_ROUNDS * l->wide, sizeof *l->turn);
     ki_release(l->env, l, 1, sizeof *l);
 }
 
@@ -101,7 +106,7 @@ void ki_lens_release(ki_lens *l)
 
 size_t ki_lens_room(const ki_lens *l)
 {
-    return (l->bytes > l->d ? l->bytes : l->d) + 1;
+    return (l->wide > l->d ? l->wide : l->d) + 1;
 }
 
 static double length_of(const float *x, size_t d)
@@ -122,7 +127,7 @@ static void place(const ki_lens *l, float *x, bool query)
 {
     const double length = l->metric == KITH_L2 ? 0.0 : length_of(x, l->d);
 
-    for (size_t i = l->d; i < l->bytes; i++) x[i] = 0.0f;
+    for (size_t i = l->d; i < l->wide; i++) x[i] = 0.0f;
     if (l->metric == KITH_COSINE || (l->metric == KITH_IP && query)) {
         if (length > 0.0) divide(x, l->d, length);
     } else if (l->metric == KITH_IP) {
@@ -135,20 +140,20 @@ static void place(const ki_lens *l, float *x, bool query)
 
 static void turn(const ki_lens *l, float *x)
 {
-    const size_t p = power_within(l->bytes);
+    const size_t p = power_within(l->wide);
     const ki_kernels *k = ki_kernels_get();
 
     for (size_t r = 0; r < KI_LENS_ROUNDS; r++) {
-        const float *by = l->turn + r * l->bytes;
+        const float *by = l->turn + r * l->wide;
 
-        for (size_t i = 0; i < l->bytes; i++) x[i] *= by[i];
+        for (size_t i = 0; i < l->wide; i++) x[i] *= by[i];
         k->hadamard(x + round_start(l, r), p);
     }
 }
 
 static void quantise(const ki_lens *l, const float *x, uint8_t *out)
 {
-    for (size_t i = 0; i < l->bytes; i++) {
+    for (size_t i = 0; i < l->wide; i++) {
         const float at = (x[i] - l->centre[i]) * l->scale + 128.5f;
         const float low = at > 0.0f ? at : 0.0f; // and where it is no number
         out[i] = (uint8_t)(int)(low > 255.0f ? 255.0f : low);
@@ -211,8 +216,8 @@ float ki_lens_reach(const ki_lens *l, const float *q, double key, float off)
         if (!(length > 0.0)) return INFINITY;
         reach = 2.0 + 2.0 * key / (length * (double)l->longest);
     }
-    reach = sqrt(reach < 0.0 ? 0.0 : reach) * (double)l->scale + (double)off;
-    return (float)(reach * reach);
+    reach = sqrt(reach < 0.0 ? 0.0 : reach) * (double)l->scale / (l->halved ? 2 : 1) + (double)off;
+    return (float)(reach * reach + (l->halved ? HALVED_NOISE * (double)l->wide : 0.0));
 }
 
 /* ---- learning -------------------------------------------------------------------------------- */
@@ -258,30 +263,31 @@ static bool fit(ki_lens *l, const float *x, size_t m)
 {
     double spread = 0.0, widest = 0.0;
 
-    for (size_t i = 0; i < l->bytes; i++) {
+    for (size_t i = 0; i < l->wide; i++) {
         double sum = 0.0;
 
-        for (size_t j = 0; j < m; j++) sum += (double)x[j * l->bytes + i];
+        for (size_t j = 0; j < m; j++) sum += (double)x[j * l->wide + i];
         l->centre[i] = (float)(sum / (double)m);
         for (size_t j = 0; j < m; j++) {
-            const double t = (double)x[j * l->bytes + i] - (double)l->centre[i];
+            const double t = (double)x[j * l->wide + i] - (double)l->centre[i];
             spread += t * t;
             if (fabs(t) > widest) widest = fabs(t);
         }
     }
-    spread = sqrt(spread / (double)m / (double)l->bytes);
+    spread = sqrt(spread / (double)m / (double)l->wide);
     if (l->metric == KITH_IP && widest > SPAN * spread) spread = widest / SPAN;
     l->scale = spread > 1e-30 && spread < 1e30 ? (float)(127.0 / (SPAN * spread)) : 1.0f;
     return isfinite(spread);
 }
 
-/* Whether rows that differ are often closer together than the code's rounding: then it would lump
- * them. codes [m][bytes]; x the turned rows. */
-static bool too_coarse(const ki_lens *l, const float *x, const uint8_t *codes, size_t m)
+/* Whether rows that differ are often closer together than the rounding of their codes, and of their
+ * high halves: then these would lump them. codes [m][wide]; x the turned rows. */
+static void look_how_coarse(ki_lens *l, const float *x, const uint8_t *codes, size_t m,
+                            bool *coarse)
 {
-    const size_t w = l->bytes, probes = m < PROBES ? m : PROBES;
-    const double error = sqrt((double)w / 6.0);
-    size_t lumped = 0;
+    const size_t w = l->wide, probes = m < PROBES ? m : PROBES;
+    const double limit = TOO_COARSE * sqrt((double)FEW_DIMENSIONS / 6.0);
+    size_t lumped = 0, lumped_halves = 0;
 
     for (size_t p = 0; p < probes; p++) {
         double least = INFINITY;
@@ -296,9 +302,11 @@ static bool too_coarse(const ki_lens *l, const float *x, const uint8_t *codes, s
             }
             if ((double)s < least) least = (double)s;
         }
-        lumped += sqrt(least) < TOO_COARSE * error / sqrt((double)w / FEW_DIMENSIONS);
+        lumped += sqrt(least) < limit;
+        lumped_halves += sqrt(least) < HALF * limit;
     }
-    return lumped > probes / 4;
+    *coarse = lumped > probes / 4;
+    l->halves = lumped_halves <= probes / 4;
 }
 
 static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
@@ -311,9 +319,9 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
     uint32_t longest = UINT32_MAX;
     bool fits;
 
-    x = ki_array(l->env, m * l->bytes, sizeof *x);
+    x = ki_array(l->env, m * l->wide, sizeof *x);
     KI_NEED(x);
-    codes = ki_array(l->env, m, l->bytes);
+    codes = ki_array(l->env, m, l->wide);
     KI_NEED(codes);
     room = ki_array(l->env, ki_lens_room(l), sizeof *room);
     KI_NEED(room);
@@ -325,14 +333,15 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
         ki_codec_decode(v->codec, ki_view_code(v, one), v->row_bytes, 1, v->d, room);
         place(l, room, false);
         turn(l, room);
-        memcpy(x + j * l->bytes, room, l->bytes * sizeof *x);
+        memcpy(x + j * l->wide, room, l->wide * sizeof *x);
     }
     fits = fit(l, x, m);
-    for (size_t j = 0; j < m; j++) quantise(l, x + j * l->bytes, codes + j * l->bytes);
-    *coarse = !fits || too_coarse(l, x, codes, m);
+    for (size_t j = 0; j < m; j++) quantise(l, x + j * l->wide, codes + j * l->wide);
+    look_how_coarse(l, x, codes, m, coarse);
+    *coarse |= !fits;
 out:
-    if (x) ki_release(l->env, x, m * l->bytes, sizeof *x);
-    if (codes) ki_release(l->env, codes, m, l->bytes);
+    if (x) ki_release(l->env, x, m * l->wide, sizeof *x);
+    if (codes) ki_release(l->env, codes, m, l->wide);
     if (room) ki_release(l->env, room, ki_lens_room(l), sizeof *room);
     return st;
 }
@@ -356,6 +365,44 @@ kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, si
 out:
     ki_lens_release(l);
     return st;
+}
+
+kith_status ki_lens_halve(ki_lens **l, uint32_t bits)
+{
+    const ki_lens *from = *l;
+    const bool best = from->halves && from->wide >= HALVED_LEAST;
+    const size_t turns = KI_LENS_ROUNDS * from->wide;
+    kith_status st = KITH_OK;
+    ki_lens *to = NULL;
+
+    if (from->kind != KI_LENS_CODE || !(bits > 0 ? bits <= 4 : best)) return KITH_OK;
+    to = ki_zeros(from->env, 1, sizeof *to);
+    KI_NEED(to);
+    *to = *from;
+    atomic_init(&to->refs, 1);
+    to->halved = true;
+    to->bytes = ki_plane(from->wide);
+    to->turn = NULL;
+    to->centre = ki_regrow(from->env, from->centre, from->wide, from->wide, sizeof *to->centre);
+    KI_NEED(to->centre);
+    to->turn = ki_regrow(from->env, from->turn, turns, turns, sizeof *to->turn);
+    KI_NEED(to->turn);
+    ki_lens_release(*l);
+    *l = to;
+    to = NULL;
+out:
+    ki_lens_release(to);
+    return st;
+}
+
+void ki_lens_split(const ki_lens *l, const uint8_t *code, uint8_t *high, uint8_t *low)
+{
+    const uint8_t *other = code + l->bytes;
+
+    for (size_t i = 0; i < l->bytes; i++) {
+        high[i] = (uint8_t)(code[i] >> 4 | (other[i] & 0xf0));
+        low[i] = (uint8_t)((code[i] & 0x0f) | other[i] << 4);
+    }
 }
 
 kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first, bool *out)
@@ -382,19 +429,20 @@ out:
 
 size_t ki_lens_put_bytes(const ki_lens *l)
 {
-    return HEAD + (l->kind == KI_LENS_CODE ? l->bytes * sizeof(float) : 0);
+    return HEAD + (l->kind == KI_LENS_CODE ? l->wide * sizeof(float) : 0);
 }
 
 void ki_lens_put(const ki_lens *l, uint8_t *out)
 {
     memset(out, 0, HEAD);
     ki_put_le32(out, (uint32_t)l->kind);
+    ki_put_le32(out + 4, l->halved);
     ki_put_le64(out + 8, l->bytes);
     ki_put_le64(out + 16, l->seed);
     ki_put_le_f32(out + 24, l->longest);
     ki_put_le_f32(out + 28, l->scale);
     if (l->kind != KI_LENS_CODE) return;
-    for (size_t i = 0; i < l->bytes; i++) ki_put_le_f32(out + HEAD + 4 * i, l->centre[i]);
+    for (size_t i = 0; i < l->wide; i++) ki_put_le_f32(out + HEAD + 4 * i, l->centre[i]);
 }
 
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out)
@@ -407,7 +455,11 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
     kind = ki_le32(bytes.ptr);
     if (kind != (uint32_t)first_kind(v) && !(kind == KI_LENS_ROWS && v->metric == KITH_L2))
         KI_FAIL(KITH_CORRUPT, "section GLEN: kind %u does not fit %s rows", kind, v->codec->name);
+    if (ki_le32(bytes.ptr + 4) > (kind == KI_LENS_CODE))
+        KI_FAIL(KITH_CORRUPT, "section GLEN: halved is %u", ki_le32(bytes.ptr + 4));
     KI_TRY(create(env, v, (ki_lens_kind)kind, ki_le64(bytes.ptr + 16), &l));
+    l->halved = ki_le32(bytes.ptr + 4) == 1;
+    if (l->halved) l->bytes = ki_plane(l->wide);
     l->longest = ki_le_f32(bytes.ptr + 24);
     l->scale = ki_le_f32(bytes.ptr + 28);
     if (bytes.len != ki_lens_put_bytes(l) || ki_le64(bytes.ptr + 8) != l->bytes)
@@ -416,7 +468,7 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
     if (!(l->longest > 0.0f && isfinite(l->longest) && l->scale > 0.0f && isfinite(l->scale)))
         KI_FAIL(KITH_CORRUPT, "section GLEN: scale %g, longest %g", (double)l->scale,
                 (double)l->longest);
-    for (size_t i = 0; kind == KI_LENS_CODE && i < l->bytes; i++) {
+    for (size_t i = 0; kind == KI_LENS_CODE && i < l->wide; i++) {
         l->centre[i] = ki_le_f32(bytes.ptr + HEAD + 4 * i);
         if (!isfinite(l->centre[i]))
             KI_FAIL(KITH_CORRUPT, "section GLEN: component %zu of the centre is not finite", i);

@@ -2,7 +2,9 @@
  *
  *   OWN    the row's own bytes (U8, I8 under L2): distances are exact
  *   CODE   8 bits a component of the row turned by a random rotation (L2, IP, COSINE of any codec):
- *          near enough to decide where to go; answers are ranked by the rows themselves
+ *          near enough to decide where to go; answers are ranked by the rows themselves. Where it
+ *          has many components a walk reads the high 4 bits of each, which lie apart: half the
+ *          bytes; what it found is looked at again with all 8
  *   ROWS   the rows as they are, under their metric (all others; L2 where 8 bits are too coarse)
  *
  * COSINE walks among rows at length 1. IP does, too: a row x is divided by the largest length M and
@@ -28,17 +30,23 @@ typedef struct ki_lens {
     ki_type type; /* of walk codes, for kernel slots */
     kith_metric metric;
     size_t d;      /* components of a row */
-    size_t bytes;  /* of a walk code, which are its components, too (OWN, CODE) */
+    size_t wide;   /* bytes of a code, which are its components, too (OWN, CODE) */
+    size_t bytes;  /* of a walk code: the whole code, or its high halves alone */
+    bool halved;   /* CODE: walks see the high halves */
+    bool halves;   /* learned: these would tell near rows apart */
     uint64_t seed; /* of the rotation */
     float longest; /* M of IP: at least the length of each row that was there */
     float scale;   /* CODE: code = (turned - centre) * scale + 128 */
-    float *centre; /* [bytes] */
-    float *turn;   /* [KI_LENS_ROUNDS][bytes] signs, times the round's factor */
+    float *centre; /* [wide] */
+    float *turn;   /* [KI_LENS_ROUNDS][wide] signs, times the round's factor */
 } ki_lens;
 
-/* A lens for the n rows at pos, learned from a sample of them. */
+/* A lens for the n rows at pos, learned from a sample of them; not halved. */
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
                           uint64_t seed, ki_lens **out);
+/* *l becomes its halved lens, for codes of up to 4 bits (more: it stays; 0: what is best by
+ * measurement). */
+kith_status ki_lens_halve(ki_lens **l, uint32_t bits);
 /* The same from its section: what ki_lens_put wrote. CORRUPT when it does not fit the view. */
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out);
 size_t ki_lens_put_bytes(const ki_lens *l);
@@ -51,10 +59,12 @@ void ki_lens_release(ki_lens *l);
 
 /* Floats of scratch for the next two. */
 size_t ki_lens_room(const ki_lens *l);
-/* CODE: the walk code of a stored row to out [bytes]. */
+/* CODE: the code of a stored row to out [wide]. */
 void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, uint8_t *out);
 /* OWN, CODE: that of a query, float[d]. True when walk distances are the metric's own keys. */
 bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out);
+/* Halved: a code [wide] to its halves, [bytes] each, in the layout of planes (kernel.h). */
+void ki_lens_split(const ki_lens *l, const uint8_t *code, uint8_t *high, uint8_t *low);
 /* The walk distance within which rows with keys up to `key` lie, `off` of the square root more
  * allowed for; INFINITY when it cannot be told. */
 float ki_lens_reach(const ki_lens *l, const float *q, double key, float off);

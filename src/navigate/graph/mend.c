@@ -60,7 +60,7 @@ static bool may_hang(const mending *m, uint32_t pos, uint32_t next)
     const ki_graph *g = m->g;
 
     return next > pos && next < g->n && !ki_bit_get(m->chained, next) &&
-           memcmp(ki_graph_code(g, pos), ki_graph_code(g, next), g->lens->bytes) == 0;
+           ki_graph_same(g, pos, next);
 }
 
 /* What cannot be a link or the place in a chain goes. Chains ascend, so the head of a row is known

@@ -4,12 +4,36 @@
 #include <float.h>
 #include <string.h>
 
+/* ---- life ------------------------------------------------------------------------------------ */
+
 void ki_meter_deinit(ki_meter *m)
 {
     if (!m->env) return;
     ki_release(m->env, m->room, m->room_len, sizeof *m->room);
     ki_release(m->env, m->work, 1, m->work_len);
+    ki_release(m->env, m->codes, m->codes_len, 1);
     *m = (ki_meter){0};
+}
+
+/* What stands for the 16 halves in the 7 bits that are left of a code's 8. */
+static void set_levels(ki_grid4 *grid)
+{
+    for (size_t h = 0; h < 16; h++) grid->level[h] = (uint8_t)(8 * h + 4);
+}
+
+static kith_status need_codes(ki_meter *m)
+{
+    const size_t len = (2 + KI_METER_BATCH) * m->g->lens->wide;
+    kith_status st = KITH_OK;
+
+    if (m->codes_len >= len) return KITH_OK;
+    ki_release(m->env, m->codes, m->codes_len, 1);
+    m->codes_len = 0;
+    m->codes = ki_array(m->env, len, 1);
+    KI_NEED(m->codes);
+    m->codes_len = len;
+out:
+    return st;
 }
 
 kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_graph *g)
@@ -20,6 +44,12 @@ kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_g
     m->env = env;
     m->g = g;
     m->v = v;
+    if (g->lens->halved) {
+        m->visit = ki_kernels_get()->visit[KI_GRID4][KI_U8];
+        m->whole = ki_kernels_get()->visit[KI_L2][KI_U8];
+        set_levels(&m->grid);
+        return need_codes(m);
+    }
     if (g->lens->kind != KI_LENS_ROWS) {
         m->visit = ki_kernels_get()->visit[KI_L2][g->lens->type];
         return KITH_OK;
@@ -42,9 +72,31 @@ out:
     return st;
 }
 
+/* ---- what is looked for ---------------------------------------------------------------------- */
+
+/* Seven bits of each component: more would not fit the kernel, nor tell more apart by halves. */
+static void look_for(ki_meter *m, const uint8_t *code)
+{
+    const size_t wide = m->g->lens->wide;
+    uint8_t *seven = m->codes;
+
+    for (size_t i = 0; i < wide; i++) seven[i] = code[i] >> 1;
+    m->code = code;
+    m->grid.low = seven;
+    m->grid.high = seven + m->g->lens->bytes;
+    m->query = &m->grid;
+}
+
 void ki_meter_query(ki_meter *m, const void *query)
 {
     m->query = query;
+    if (m->g->lens->halved) look_for(m, query);
+}
+
+static void join(const ki_meter *m, uint32_t pos, uint8_t *code)
+{
+    ki_kernels_get()->join_planes(ki_graph_code(m->g, pos), ki_graph_rest(m->g, pos), 1,
+                                  m->g->lens->wide, 0, code);
 }
 
 void ki_meter_row(ki_meter *m, uint32_t pos)
@@ -52,10 +104,18 @@ void ki_meter_row(ki_meter *m, uint32_t pos)
     const uint8_t *row = ki_graph_code(m->g, pos);
 
     m->query = row;
+    if (m->g->lens->halved) {
+        uint8_t *code = m->codes + m->g->lens->wide;
+
+        join(m, pos, code);
+        look_for(m, code);
+    }
     if (m->g->lens->kind != KI_LENS_ROWS || m->v->codec->type == KI_BITS) return;
     ki_codec_decode(m->v->codec, row, m->v->row_bytes, 1, m->v->d, m->room);
     m->query = m->room;
 }
+
+/* ---- distances ------------------------------------------------------------------------------- */
 
 /* A similarity of 0…1 becomes a distance of 0…1. What no float holds is as far as can be. */
 static float of_key(kith_metric metric, double key)
@@ -90,7 +150,24 @@ void ki_meter_take(const ki_meter *m, const void *const *rows, size_t n, float *
     for (size_t at = 0; at < n; at += KI_METER_BATCH) {
         const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
 
-        m->visit(m->query, rows + at, some, m->g->lens->bytes, sum);
+        m->visit(m->query, rows + at, some, m->g->lens->wide, sum);
+        for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
+    }
+}
+
+void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist)
+{
+    const size_t wide = m->g->lens->wide;
+    uint8_t *codes = m->codes + 2 * wide;
+    const void *rows[KI_METER_BATCH];
+    int32_t sum[KI_METER_BATCH];
+
+    for (size_t i = 0; i < KI_METER_BATCH; i++) rows[i] = codes + i * wide;
+    for (size_t at = 0; at < n; at += KI_METER_BATCH) {
+        const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
+
+        for (size_t i = 0; i < some; i++) join(m, pos[at + i], codes + i * wide);
+        m->whole(m->code, rows, some, wide, sum);
         for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
     }
 }

@@ -4,11 +4,12 @@
 #ifndef KI_METER_H
 #define KI_METER_H
 
+#include "kernel/kernel.h"
 #include "navigate/graph/graph.h"
 
 enum { KI_METER_BATCH = 16 };
 
-/* owns: room, work. */
+/* owns: room, work, codes. */
 typedef struct ki_meter {
     ki_env *env;
     const ki_graph *g;
@@ -18,17 +19,25 @@ typedef struct ki_meter {
     float *room;       /* ROWS: a row as a query, [d] */
     void *work;        /* ROWS: of ki_score_bytes */
     size_t room_len, work_len;
+    /* Halved: the whole code that is looked for, what walks take of it, and scratch. */
+    ki_visit *whole;
+    const uint8_t *code;
+    ki_grid4 grid;
+    uint8_t *codes; /* [2 + KI_METER_BATCH][wide] */
+    size_t codes_len;
 } ki_meter;
 
 /* Ready to measure rows of v by g's lens. A zeroed one is valid and empty; it may be made ready
  * again. NO_MEMORY. */
 kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_graph *g);
 void ki_meter_deinit(ki_meter *m);
-/* What is looked for: a walk code or canonical query, borrowed; a stored row. */
+/* What is looked for: a code or canonical query, borrowed; a stored row. */
 void ki_meter_query(ki_meter *m, const void *query);
 void ki_meter_row(ki_meter *m, uint32_t pos);
 /* Distances to n rows given by address. */
 void ki_meter_take(const ki_meter *m, const void *const *rows, size_t n, float *dist);
+/* Halved: distances of rows by their whole codes, [n] of them. */
+void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist);
 /* Whether the lens measures squares, so that factors of distances are to be squared. */
 static inline bool ki_meter_squares(const ki_graph *g)
 {

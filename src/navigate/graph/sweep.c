@@ -232,9 +232,13 @@ static void move_codes(const sweeping *s)
     const size_t w = s->g->lens->bytes;
     uint32_t place = 0;
 
-    for (uint32_t pos = 0; s->g->codes && pos < s->old->n; pos++)
-        if (ki_view_live(s->was, pos))
-            memcpy(ki_unconst(ki_graph_code(s->g, place++)), ki_graph_code(s->old, pos), w);
+    for (uint32_t pos = 0; s->g->codes && pos < s->old->n; pos++) {
+        if (!ki_view_live(s->was, pos)) continue;
+        memcpy(ki_unconst(ki_graph_code(s->g, place)), ki_graph_code(s->old, pos), w);
+        if (s->g->rests)
+            memcpy(ki_unconst(ki_graph_rest(s->g, place)), ki_graph_rest(s->old, pos), w);
+        place++;
+    }
 }
 
 static kith_status choose_entries(const sweeping *s, uint64_t seed)

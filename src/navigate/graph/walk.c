@@ -233,8 +233,10 @@ static void move_bins(ki_walk *w, size_t effort)
 
 static void set_bound(ki_walk *w, const ki_walk_ask *ask)
 {
-    const float reach = ask->reach * w->widen;
+    const float reach = ask->reach * w->widen, root = sqrtf(w->kth) + w->off;
     float bound = nextafterf(w->kth * w->widen + w->unit, INFINITY);
+
+    if (w->off > 0.0f && bound < root * root) bound = root * root; // any of these may be nearer
 
     if (w->bin < KI_WALK_BINS - 1) {
         const float edge = bin_edge(w, w->bin);
@@ -494,6 +496,7 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
 
     w->g = g;
     w->unit = g->lens->kind == KI_LENS_ROWS ? 0.0f : 1.0f;
+    w->off = g->lens->halved ? KI_WALK_OFF : 0.0f;
     w->least = ki_kernels_get()->least;
     w->lines = lines < LINES_MOST ? lines : LINES_MOST;
     w->ahead = rows_ahead(g->lens->bytes);

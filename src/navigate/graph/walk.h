@@ -11,6 +11,10 @@
 
 #include "navigate/graph/meter.h"
 
+/* Walks by halves: how far two rows' distances may be off, one from the other, in the units of walk
+ * distances, at most once in some thousand (three standard deviations). */
+#define KI_WALK_OFF 10.0f
+
 enum { KI_WALK_BATCH = 16, KI_WALK_RING = 256, KI_WALK_BINS = 2048 };
 
 /* Whether a row may answer; key: its walk distance. */
@@ -72,8 +76,8 @@ typedef struct ki_walk {
     /* Keys counted by size, to know the effort-th. */
     uint32_t bins[KI_WALK_BINS];
     int32_t first_bin;
-    size_t bin, within;            /* rows in bins up to `bin` */
-    float bound, kth, widen, unit; /* unit: of walk distances, 0 where there is none */
+    size_t bin, within;                 /* rows in bins up to `bin` */
+    float bound, kth, widen, unit, off; /* unit: of walk distances, 0 where there is none */
     uint64_t visits, hops;
     bool truncated, looked, hopeless;
 } ki_walk;

@@ -59,7 +59,7 @@ static void codes(void **state)
 static void long_codes(void **state)
 {
     (void)state;
-    compare("Graph16", 200, KITH_COSINE);
+    compare("Graph16(code_bits=4)", 200, KITH_COSINE);
 }
 
 static void rows_themselves(void **state)

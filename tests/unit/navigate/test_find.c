@@ -10,7 +10,7 @@
 enum { N = FEWER(4000, 3000), D = 16, NQ = 20, EFFORT = 48 };
 
 static float *x; /* [N + NQ][D]: rows, queries */
-static const char *const navigators[] = {"Graph48", "HNSW16", "NSW24"};
+static const char *const navigators[] = {"Graph48", "Graph48(code_bits=4)", "HNSW16", "NSW24"};
 enum { NAVIGATORS = sizeof navigators / sizeof *navigators };
 
 /* What was built once; searched and changed are copies. */
@@ -20,7 +20,7 @@ static struct image {
     bool copies;
     uint8_t *bytes;
     size_t len;
-} images[8];
+} images[12];
 enum { IMAGES = sizeof images / sizeof *images };
 
 static const struct image *image_of(const char *navigator, kith_metric m, bool copies)

@@ -54,6 +54,20 @@ static void every_type_of_the_fast_metrics(void **state)
                          metrics[m] == KITH_IP ? 0.90 : 0.95); // long rows crowd out others
 }
 
+/* Walks by the high halves of codes: what they found is looked at again by whole ones, so that
+ * nothing is lost but a few rows that walks did not come to. */
+static void halved_codes(void **state)
+{
+    static const char *const codecs[] = {"", ",F16", ",BF16", ",I8", ",U8"};
+    static const kith_metric metrics[] = {KITH_L2, KITH_IP, KITH_COSINE};
+    static const size_t dims[] = {200, 256, 272, 100, 224};
+
+    (void)state;
+    for (size_t c = 0; c < 5; c++)
+        recall_floor(c % 2 ? "Graph48(code_bits=4)" : "HNSW16(code_bits=4)", codecs[c],
+                     metrics[c % 3], FEWER(3000, 1500), dims[c], c % 3 == 1 ? 0.90 : 0.95);
+}
+
 /* Their canonical keys take time, and pruning many of them: few links, then. */
 static void every_other_metric(void **state)
 {
@@ -212,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_of_the_fast_metrics),
+        cmocka_unit_test(halved_codes),
         cmocka_unit_test(every_other_metric),
         cmocka_unit_test(queries_of_another_kind),
         cmocka_unit_test(long_rows_of_bytes),

@@ -19,6 +19,7 @@ enum { N = 1200, D = 20, NQ = 20, COPIES = 12, DEGREE = 48, HEAD = 64 };
 #define GLEN KI_FOUR('G', 'L', 'E', 'N')
 #define GLNK KI_FOUR('G', 'L', 'N', 'K')
 #define GCOD KI_FOUR('G', 'C', 'O', 'D')
+#define GCOL KI_FOUR('G', 'C', 'O', 'L')
 #define SPEC KI_FOUR('S', 'P', 'E', 'C')
 #define TUNE KI_FOUR('T', 'U', 'N', 'E')
 #define CODE KI_FOUR('C', 'O', 'D', 'E')
@@ -28,7 +29,7 @@ static float rows[N + NQ][D];
 /* ---- an index, and the bytes of its sections ------------------------------------------------- */
 
 /* Rows 100 … 100 + COPIES are equal: a node and its twins. */
-static void make(two_indexes *t, const char *codec, bytes *out)
+static void make_as(two_indexes *t, const char *navigator, const char *codec, bytes *out)
 {
     const bool u8 = strcmp(codec, ",U8") == 0;
 
@@ -38,10 +39,15 @@ static void make(two_indexes *t, const char *codec, bytes *out)
         rows[i / D][i % D] = x < 0 ? 0 : x > 255 ? 255 : x;
     }
     for (size_t i = 1; i <= COPIES; i++) memcpy(rows[100 + i], rows[100], sizeof *rows);
-    two_open(t, codec, D, KITH_L2, 1);
+    two_open_as(t, navigator, codec, D, KITH_L2, 1);
     two_add(t, KITH_ROWS(rows, N, KITH_F32), NULL);
     out->len = 0;
     must(kith_write(t->graph, append, out));
+}
+
+static void make(two_indexes *t, const char *codec, bytes *out)
+{
+    make_as(t, "Graph48", codec, out);
 }
 
 /* Change the bytes of a section. */
@@ -373,6 +379,29 @@ static void links_of_bytes(void **state)
     free(hurt.p);
 }
 
+/* Walk codes in two halves, of which walks read the high ones: damage to either is found. */
+static void halves(void **state)
+{
+    static const uint32_t types[] = {GCOD, GCOL};
+    static const char said[] = "its walk code is not what the row says";
+    bytes whole = {0}, hurt = {0};
+    two_indexes t;
+
+    (void)state;
+    make_as(&t, "Graph48(code_bits=4)", "", &whole);
+    for (size_t i = 0; i < 2; i++) {
+        with_change(&whole, types[i], walk_code, &hurt);
+        repaired(&t, &hurt, said, "rebuilt");
+    }
+    for (size_t i = 0; i < 9; i++) {
+        with_change(&whole, wrongs[i].type, wrongs[i].how, &hurt);
+        repaired(&t, &hurt, wrongs[i].said, wrongs[i].mended);
+    }
+    two_close(&t);
+    free(whole.p);
+    free(hurt.p);
+}
+
 /* Where a section of the graph has a wrong checksum, the graph is made anew: as it was when it was
  * built at once, to the byte. */
 static void wrong_checksums(void **state)
@@ -684,6 +713,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_with_right_checksums),
         cmocka_unit_test(links_of_bytes),
+        cmocka_unit_test(halves),
         cmocka_unit_test(wrong_checksums),
         cmocka_unit_test(what_repair_leaves),
         cmocka_unit_test(a_damaged_curve),
