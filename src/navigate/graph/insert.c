@@ -1,7 +1,8 @@
 /* Rows linked into a graph that is there (Malkov and Yashunin 2016, algorithm 1; for Graph and NSW
  * on one level). Rows come in batches: all of a batch walk through the graph as it was (by all
- * threads), then they are linked one after the other; so the links depend on the rows and their
- * order alone (Dobson et al. 2023, ParlayANN).
+ * threads) and look at those before them in the batch, then they are linked one after the other; so
+ * the links depend on the rows and their order alone (Dobson et al. 2023, ParlayANN). Without the
+ * look at one another, rows that come sorted would miss their nearest.
  *
  * Links of rows that readers may be looking at are changed in place, each by one atomic store; what
  * they were is logged first, so that an aborted change can be taken back (graph.h). */
@@ -15,7 +16,7 @@
 
 enum {
     BATCH_MOST = 1024,
-    BATCH_SHARE = 64, /* of the nodes: rows of a batch do not see one another */
+    BATCH_SHARE = 64, /* of the nodes */
     ANCHOR = 6        /* rows that lead to one, directly or not: it is not on an island, then */
 };
 
@@ -30,7 +31,9 @@ typedef struct newcomer {
 typedef struct seeker {
     ki_walk *walk;
     ki_prune *prune;
-    float *heap; /* [KI_PRUNE_MOST] */
+    float *heap;    /* [KI_PRUNE_MOST] */
+    ki_seen *mates; /* [BATCH_MOST]: earlier rows of the batch that are near */
+    size_t mates_n;
 } seeker;
 
 /* owns: seeker, batch, prune, climber. */
@@ -43,7 +46,8 @@ typedef struct inserting {
     size_t threads;
     seeker *seeker; /* [threads] */
     newcomer *batch;
-    size_t n; /* of the batch */
+    size_t n;    /* of the batch */
+    size_t hung; /* of them, so far */
     atomic_size_t next;
     ki_prune *prune;
     ki_climber climber; /* HNSW */
@@ -52,42 +56,71 @@ typedef struct inserting {
 
 /* ---- looking for neighbours ------------------------------------------------------------------ */
 
-static bool same(const ki_graph *g, uint32_t a, uint32_t b)
+/* Those before the i-th of the batch that are as near as what its walk found. */
+static void look_at_mates(const inserting *in, seeker *s, size_t i)
 {
-    return memcmp(ki_graph_code(g, a), ki_graph_code(g, b), g->lens->bytes) == 0;
+    const void *row[KI_METER_BATCH];
+    float dist[KI_METER_BATCH];
+
+    s->mates_n = 0;
+    for (size_t at = 0; at < i; at += KI_METER_BATCH) {
+        const size_t some = i - at < KI_METER_BATCH ? i - at : KI_METER_BATCH;
+
+        for (size_t j = 0; j < some; j++) row[j] = ki_graph_code(in->g, in->batch[at + j].pos);
+        ki_meter_take(&s->walk->meter, row, some, dist);
+        for (size_t j = 0; j < some; j++)
+            if (dist[j] <= s->walk->kth)
+                s->mates[s->mates_n++] = (ki_seen){dist[j], in->batch[at + j].pos};
+    }
 }
 
 /* The nearest of what was seen become candidates: as many as were looked for and can be pruned. */
 static void load_seen(const seeker *s, ki_prune *x)
 {
     const ki_walk *w = s->walk;
+    const ki_seen *of[] = {w->kept, s->mates};
+    const size_t n[] = {w->kept_n, s->mates_n};
     float edge = w->kth;
-    size_t n = 0;
+    size_t kept = 0;
 
     x->n = 0;
-    if (w->kept_n > KI_PRUNE_MOST) {
-        for (size_t i = 0; i < w->kept_n; i++)
-            ki_heap_keep(s->heap, &n, KI_PRUNE_MOST, w->kept[i].key);
+    if (n[0] + n[1] > KI_PRUNE_MOST) {
+        for (size_t l = 0; l < 2; l++)
+            for (size_t i = 0; i < n[l]; i++)
+                ki_heap_keep(s->heap, &kept, KI_PRUNE_MOST, of[l][i].key);
         if (s->heap[0] < edge) edge = s->heap[0];
     }
-    for (size_t i = 0; i < w->kept_n && x->n < KI_PRUNE_MOST; i++)
-        if (w->kept[i].key <= edge) x->one[x->n++].pos = w->kept[i].pos;
+    for (size_t l = 0; l < 2; l++)
+        for (size_t i = 0; i < n[l] && x->n < KI_PRUNE_MOST; i++)
+            if (of[l][i].key <= edge) x->one[x->n++].pos = of[l][i].pos;
 }
 
-static kith_status seek(const inserting *in, seeker *s, newcomer *one)
+/* What the walk found that has the same code: nothing is nearer. */
+static uint32_t find_twin(const ki_graph *g, const ki_walk *w, uint32_t pos)
 {
+    float least = INFINITY;
+
+    for (size_t i = 0; i < w->kept_n; i++)
+        if (w->kept[i].key < least) least = w->kept[i].key;
+    for (size_t i = 0; i < w->kept_n; i++)
+        if (w->kept[i].key <= least && ki_graph_same(g, w->kept[i].pos, pos)) return w->kept[i].pos;
+    return UINT32_MAX;
+}
+
+static kith_status seek(const inserting *in, seeker *s, size_t i)
+{
+    newcomer *one = &in->batch[i];
     const size_t search = in->how->search;
     const ki_walk_ask ask = {
         .n = in->g->n, .k = search, .effort = search, .slack = 0.0f, .start = UINT32_MAX};
     kith_status st = KITH_OK;
 
-    one->twin = UINT32_MAX;
     ki_meter_row(&s->walk->meter, one->pos);
     KI_TRY(ki_walk_run(s->walk, &ask));
+    one->twin = find_twin(in->g, s->walk, one->pos);
+    look_at_mates(in, s, i);
     load_seen(s, s->prune);
     ki_prune_measure(s->prune, one->pos);
-    for (size_t i = 0; i < s->prune->n && s->prune->one[i].dist <= s->prune->one[0].dist; i++)
-        if (same(in->g, s->prune->one[i].pos, one->pos)) one->twin = s->prune->one[i].pos;
     one->n = (uint32_t)ki_prune_pick(s->prune, in->how->own, in->how->factor, one->link);
 out:
     return st;
@@ -99,7 +132,7 @@ static kith_status seek_part(void *arg, size_t part)
     kith_status st = KITH_OK;
 
     for (size_t i; (i = atomic_fetch_add(&in->next, 1)) < in->n;) {
-        KI_TRY(seek(in, &in->seeker[part], &in->batch[i]));
+        KI_TRY(seek(in, &in->seeker[part], i));
         KI_TRY(ki_progress_add(in->progress, 1));
     }
 out:
@@ -150,7 +183,8 @@ out:
 static uint32_t twin_in_batch(const inserting *in, size_t i)
 {
     for (size_t j = 0; j < i; j++)
-        if (in->batch[j].twin == UINT32_MAX && same(in->g, in->batch[j].pos, in->batch[i].pos))
+        if (in->batch[j].twin == UINT32_MAX &&
+            ki_graph_same(in->g, in->batch[j].pos, in->batch[i].pos))
             return in->batch[j].pos;
     return UINT32_MAX;
 }
@@ -318,13 +352,29 @@ out:
     return st;
 }
 
+/* Rows of the batch that became twins have no links: their nodes take their places. */
+static void pass_over_twins(const inserting *in, newcomer *one, size_t i)
+{
+    for (size_t l = 0; l < one->n; l++)
+        for (size_t j = 0; j < i; j++)
+            if (in->batch[j].pos == one->link[l] && in->batch[j].twin != UINT32_MAX)
+                one->link[l] = in->batch[j].twin;
+    for (size_t l = 0; l < one->n; l++)
+        for (size_t m = l + 1; m < one->n; m++)
+            if (one->link[m] == one->link[l]) one->link[m--] = one->link[--one->n];
+}
+
 static kith_status link_one(inserting *in, newcomer *one, size_t i)
 {
     kith_status st = KITH_OK;
     bool any = false, linked;
 
     if (one->twin == UINT32_MAX) one->twin = twin_in_batch(in, i);
-    if (one->twin != UINT32_MAX) return hang(in, one->twin, one->pos);
+    if (one->twin != UINT32_MAX) {
+        in->hung++;
+        return hang(in, one->twin, one->pos);
+    }
+    if (in->hung > 0) pass_over_twins(in, one, i);
     ki_prune_store(in->g, one->pos, one->link, one->n);
     for (size_t j = 0; j < one->n; j++) {
         KI_TRY(offer(in, one->link[j], one->pos, &linked));
@@ -355,6 +405,8 @@ static kith_status open_seekers(inserting *in)
         KI_TRY(ki_prune_create(in->env, in->v, in->g, &s->prune));
         s->heap = ki_array(in->env, KI_PRUNE_MOST, sizeof *s->heap);
         KI_NEED(s->heap);
+        s->mates = ki_array(in->env, BATCH_MOST, sizeof *s->mates);
+        KI_NEED(s->mates);
     }
     if (in->g->tower) KI_TRY(ki_climber_init(&in->climber, in->env, in->v, in->g, in->how->search));
     KI_TRY(ki_prune_create(in->env, in->v, in->g, &in->prune));
@@ -373,6 +425,7 @@ static void close_seekers(inserting *in)
         ki_release(in->env, s->walk, 1, sizeof *s->walk);
         ki_prune_free(s->prune);
         ki_release(in->env, s->heap, KI_PRUNE_MOST, sizeof *s->heap);
+        ki_release(in->env, s->mates, BATCH_MOST, sizeof *s->mates);
     }
     ki_climber_deinit(&in->climber);
     ki_release(in->env, in->seeker, in->threads, sizeof *in->seeker);
@@ -392,6 +445,7 @@ static kith_status run_batch(inserting *in)
     const size_t threads = in->n < in->threads ? in->n : in->threads;
     kith_status st = KITH_OK;
 
+    in->hung = 0;
     atomic_store(&in->next, 0);
     KI_TRY(ki_parallel(in->env, threads, threads, seek_part, in));
     for (size_t i = 0; i < in->n; i++) KI_TRY(link_one(in, &in->batch[i], i));
