@@ -189,27 +189,27 @@ out:
     return st;
 }
 
-static kith_status set_query(kith_query *q, const char *text)
+/* A parameter of a search to its field. written: the option's name and the text after it, as the
+ * user gave them. */
+static kith_status set_query(kith_query *q, const char *name, const char *value,
+                             const char *const written[2])
 {
-    char name[64];
-    const char *value = "";
     kith_param row;
     int64_t whole = 0;
     float number = 0;
     int ok;
 
-    if (split_param(text, name, &value) != KITH_OK) return KITH_BAD_ARG;
     if (!find_param(name, "search", &row))
-        return wrong_usage("--param %s: a search has no parameter '%s' (kith docs parameters)",
-                           text, name);
+        return wrong_usage("--%s %s: a search has no parameter '%s' (kith docs parameters)",
+                           written[0], written[1], name);
     if (strcmp(row.type, "int") == 0) {
         ok = parse_int(value, &whole) && (double)whole >= row.lo && (double)whole <= row.hi;
     } else {
         ok = parse_float(value, &number) && (double)number >= row.lo && (double)number <= row.hi;
     }
     if (!ok)
-        return wrong_usage("--param %s: %s is a number from %.10g to %.10g", text, row.name, row.lo,
-                           row.hi);
+        return wrong_usage("--%s %s: %s is a number from %.10g to %.10g", written[0], written[1],
+                           row.name, row.lo, row.hi);
     if (strcmp(row.name, "k") == 0) q->k = (uint32_t)whole;
     if (strcmp(row.name, "effort") == 0) q->effort = (uint32_t)whole;
     if (strcmp(row.name, "rerank") == 0) q->rerank = (uint32_t)whole;
@@ -219,26 +219,37 @@ static kith_status set_query(kith_query *q, const char *text)
     return KITH_OK;
 }
 
+static kith_status set_params(kith_query *q, const arguments *a)
+{
+    kith_status st = KITH_OK;
+    const char *text, *value = "";
+    char name[64];
+
+    for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) {
+        TRY(split_param(text, name, &value));
+        TRY(set_query(q, name, value, (const char *const[]){"param", text}));
+    }
+out:
+    return st;
+}
+
 /* --recall or --slack: what the library's table of parameters says of them holds. */
 static kith_status given_setting(const arguments *a, const char *name, kith_query *out)
 {
     const char *value = given_text(a, name);
-    char text[80];
 
     if (value == NULL) return KITH_OK;
-    snprintf(text, sizeof text, "%s=%.60s", name, value);
-    return set_query(out, text);
+    return set_query(out, name, value, (const char *const[]){name, value});
 }
 
 kith_status given_query(const arguments *a, kith_query *out)
 {
     static const kith_query preset = KITH_QUERY_INIT;
     kith_status st = KITH_OK;
-    const char *text;
     uint64_t k, effort;
 
     *out = preset;
-    for (size_t i = 0; (text = given_nth(a, "param", i)) != NULL; i++) TRY(set_query(out, text));
+    TRY(set_params(out, a));
     TRY(given_count(a, "k", 1, KITH_MAX_ROWS, out->k, &k));
     out->k = (uint32_t)k;
     // eval has lists of efforts and recalls there and sets them itself
