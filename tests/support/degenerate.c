@@ -107,26 +107,27 @@ static const struct {
     row *make;
     kith_metric metric;
     size_t d;
-    double less; /* recall is this much lower */
+    double less;   /* recall is this much lower … */
+    double lesser; /* … and this much more in graphs that are linked row by row */
 } kinds[] = {
-    {"all equal", equal, KITH_L2, 8, 0},
-    {"all equal, cosine", equal, KITH_COSINE, 8, 0},
-    {"copies of one", copies_of_one, KITH_L2, 12, 0},
-    {"copies of one, inner product", copies_of_one, KITH_IP, 12, 0},
-    {"30 % copies", some_copies, KITH_L2, 12, 0},
-    {"two far blobs", two_far_blobs, KITH_L2, 8, 0},
-    {"one far row", one_far_row, KITH_L2, 8, 0},
-    {"a line", a_line, KITH_L2, 16, 0},
-    {"a line, cosine", a_line, KITH_COSINE, 16, 0},
-    {"three values", three_values, KITH_L2, 6, 0},
-    {"three values, more of them", three_values, KITH_L2, 16, 0},
-    {"zeros among them, cosine", zeros_among, KITH_COSINE, 12, 0},
-    {"zeros among them, inner product", zeros_among, KITH_IP, 12, 0.05},
-    {"sorted by cluster", sorted_by_cluster, KITH_L2, 12, 0.1},
-    {"heavy tails, inner product", heavy_tails, KITH_IP, 16, 0.05},
-    {"heavy tails", heavy_tails, KITH_L2, 16, 0},
-    {"tiny", tiny, KITH_L2, 8, 0},
-    {"huge", huge, KITH_L2, 8, 0},
+    {"all equal", equal, KITH_L2, 8, 0, 0},
+    {"all equal, cosine", equal, KITH_COSINE, 8, 0, 0},
+    {"copies of one", copies_of_one, KITH_L2, 12, 0, 0},
+    {"copies of one, inner product", copies_of_one, KITH_IP, 12, 0, 0},
+    {"30 % copies", some_copies, KITH_L2, 12, 0, 0},
+    {"two far blobs", two_far_blobs, KITH_L2, 8, 0, 0},
+    {"one far row", one_far_row, KITH_L2, 8, 0, 0},
+    {"a line", a_line, KITH_L2, 16, 0, 0},
+    {"a line, cosine", a_line, KITH_COSINE, 16, 0, 0},
+    {"three values", three_values, KITH_L2, 6, 0, 0},
+    {"three values, more of them", three_values, KITH_L2, 16, 0, 0},
+    {"zeros among them, cosine", zeros_among, KITH_COSINE, 12, 0, 0},
+    {"zeros among them, inner product", zeros_among, KITH_IP, 12, 0.05, 0},
+    {"sorted by cluster", sorted_by_cluster, KITH_L2, 12, 0.1, 0},
+    {"heavy tails, inner product", heavy_tails, KITH_IP, 16, 0.05, 0.4},
+    {"heavy tails", heavy_tails, KITH_L2, 16, 0, 0},
+    {"tiny", tiny, KITH_L2, 8, 0, 0},
+    {"huge", huge, KITH_L2, 8, 0, 0},
 };
 
 /* Verified, recall, and the nearest of all first for rows as queries. */
@@ -143,7 +144,7 @@ static void sound(two_indexes *t, const char *name, const char *step, const floa
     two_floor(t, KITH_ROWS(q, NQ, KITH_F32), &one, floor);
 }
 
-static void prove(size_t kind, size_t n, double floor)
+static void prove(const char *navigator, size_t kind, size_t n, double floor)
 {
     const size_t d = kinds[kind].d, more = n / 8, all = n + more;
     const char *name = kinds[kind].name;
@@ -155,9 +156,10 @@ static void prove(size_t kind, size_t n, double floor)
 
     assert_non_null(ids);
     floor -= kinds[kind].less;
+    if (strncmp(navigator, "Graph", 5) != 0) floor -= kinds[kind].lesser;
     for (size_t i = 0; i < all; i++) kinds[kind].make(&at, i, all, d, x + i * d);
     for (size_t i = 0; i < NQ; i++) memcpy(q + i * d, x + i * (all / NQ) * d, d * sizeof *q);
-    two_open(&t, "", d, kinds[kind].metric, 1);
+    two_open_as(&t, navigator, "", d, kinds[kind].metric, 1);
     two_add(&t, KITH_ROWS(x, n, KITH_F32), NULL);
     sound(&t, name, "built", q, floor);
     for (size_t i = n, some = 1; i < all; i += some, some = some % 40 + 13) {
@@ -179,7 +181,8 @@ static void prove(size_t kind, size_t n, double floor)
     free(x);
 }
 
-void prove_degenerate(size_t n, double floor)
+void prove_degenerate(const char *navigator, size_t n, double floor)
 {
-    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) prove(kind, n, floor);
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+        prove(navigator, kind, n, floor);
 }

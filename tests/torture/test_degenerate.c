@@ -2,15 +2,28 @@
 #include "support/degenerate.h"
 #include "support/twoindexes.h"
 
-static void small(void **state)
+static void graph(void **state)
 {
     (void)state;
-    prove_degenerate(1100, 0.9);
+    prove_degenerate("Graph", 1100, 0.9);
+}
+
+static void hnsw(void **state)
+{
+    (void)state;
+    prove_degenerate("HNSW8(ef_construction=60)", 1100, 0.75);
+}
+
+static void nsw(void **state)
+{
+    (void)state;
+    prove_degenerate("NSW8(ef_construction=60)", 1100, 0.75);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(small)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(graph), cmocka_unit_test(hnsw),
+                                       cmocka_unit_test(nsw)};
 
     return cmocka_run_group_tests_name("degenerate", tests, NULL, NULL);
 }

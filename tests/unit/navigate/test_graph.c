@@ -1,5 +1,6 @@
 /* The graph navigator as a whole: recall floors against Flat under every metric and type, answers
  * canonical to the bit, and few rows. */
+#include "support/floors.h"
 #include "support/twoindexes.h"
 
 #include <math.h>
@@ -7,39 +8,6 @@
 #include <string.h>
 
 enum { NQ = FEWER(100, 25) };
-
-/* Components as a codec wants them: codes of 8 bits get rows that spread over their range. */
-static void shape(const char *codec, kith_metric m, float *x, size_t n)
-{
-    const bool u8 = strcmp(codec, ",U8") == 0, i8 = strcmp(codec, ",I8") == 0;
-
-    if (strcmp(codec, ",Bits") == 0) {
-        for (size_t i = 0; i < n; i++) x[i] = x[i] > 0.0f;
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (u8) x[i] = roundf(128 + 25 * x[i]);
-        if (i8) x[i] = roundf(25 * x[i]);
-        if (u8) x[i] = x[i] < 0 ? 0 : x[i] > 255 ? 255 : x[i];
-        if (i8) x[i] = x[i] < -128 ? -128 : x[i] > 127 ? 127 : x[i] + 0.0f; // no -0
-        if (m == KITH_JENSEN_SHANNON || m == KITH_JACCARD) x[i] = fabsf(x[i]);
-    }
-}
-
-static void recall_floor(const char *kind, const char *codec, kith_metric m, size_t n, size_t d,
-                         double floor)
-{
-    float *x = need_floats((n + NQ) * d);
-    two_indexes t;
-
-    clustered_rows((uint64_t)m, n + NQ, d, 40, 0.7f, false, x);
-    shape(codec, m, x, (n + NQ) * d);
-    two_open_as(&t, kind, codec, d, m, 2);
-    two_add(&t, KITH_ROWS(x, n, KITH_F32), NULL);
-    two_sound(&t, KITH_ROWS(x + n * d, NQ, KITH_F32), floor);
-    two_close(&t);
-    free(x);
-}
 
 static void every_type_of_the_fast_metrics(void **state)
 {
@@ -50,8 +18,8 @@ static void every_type_of_the_fast_metrics(void **state)
     (void)state;
     for (size_t m = 0; m < 3; m++)
         for (size_t c = 0; c < 5; c++)
-            recall_floor("Graph48", codecs[c], metrics[m], FEWER(4000, 1500), dims[(c + m) % 5],
-                         metrics[m] == KITH_IP ? 0.90 : 0.95); // long rows crowd out others
+            prove_floor("Graph48", codecs[c], metrics[m], FEWER(4000, 1500), dims[(c + m) % 5],
+                        metrics[m] == KITH_IP ? 0.90 : 0.95); // long rows crowd out others
 }
 
 /* Walks by the high halves of codes: what they found is looked at again by whole ones, so that
@@ -79,14 +47,37 @@ static void every_other_metric(void **state)
 
     (void)state;
     for (size_t m = 0; m < 7; m++)
-        recall_floor(few,
-                     m == 0   ? ",F16"
-                     : m == 1 ? ",I8"
-                              : "",
-                     metrics[m], N, 24, metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
-    recall_floor(few, ",U8", KITH_L1, N, 17, 0.95);
-    recall_floor(few, ",Bits", KITH_HAMMING, N, 128, 0.95);
-    recall_floor(few, ",Bits", KITH_JACCARD, N, 100, 0.95);
+        prove_floor(few,
+                    m == 0   ? ",F16"
+                    : m == 1 ? ",I8"
+                             : "",
+                    metrics[m], N, 24, metrics[m] == KITH_CANBERRA ? 0.90 : 0.95);
+    prove_floor(few, ",U8", KITH_L1, N, 17, 0.95);
+    prove_floor(few, ",Bits", KITH_HAMMING, N, 128, 0.95);
+    prove_floor(few, ",Bits", KITH_JACCARD, N, 100, 0.95);
+}
+
+/* Each codec and each metric, on the graphs that are linked row by row; all pairs of them are in
+ * tests/long/test_floors.c. */
+static void row_by_row(void **state)
+{
+    static const char *const codecs[] = {"", ",F16", ",BF16", ",I8", ",U8"};
+    static const kith_metric fast[] = {KITH_L2, KITH_COSINE, KITH_IP};
+    static const kith_metric others[] = {KITH_L1,          KITH_LINF,           KITH_CANBERRA,
+                                         KITH_BRAY_CURTIS, KITH_JENSEN_SHANNON, KITH_JACCARD,
+                                         KITH_LP};
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        prove_floor("HNSW12(ef_construction=40)", codecs[i], fast[i % 3], 1050, 33,
+                    fast[i % 3] == KITH_IP ? 0.8 : 0.9);
+        prove_floor("NSW12(ef_construction=40)", codecs[i], fast[(i + 1) % 3], 1050, 33,
+                    fast[(i + 1) % 3] == KITH_IP ? 0.8 : 0.9);
+    }
+    for (size_t i = 0; i < 7; i++)
+        prove_floor(i % 2 ? "NSW12(ef_construction=40)" : "HNSW12(ef_construction=40)", "",
+                    others[i], 1050, 12, 0.85);
+    prove_floor("HNSW12(ef_construction=40)", ",Bits", KITH_HAMMING, 1050, 64, 0.85);
 }
 
 /* Queries that the rows' type cannot hold: fractions, and what lies outside its range. */
@@ -101,7 +92,7 @@ static void queries_of_another_kind(void **state)
         const char *codec = c ? ",I8" : ",U8";
 
         clustered_rows(3, N + NQ, D, 40, 0.7f, false, x);
-        shape(codec, KITH_L2, x, N * D);
+        shape_rows(codec, KITH_L2, x, N * D);
         for (size_t i = 0; i < NQ * D; i++) q[i] = (c ? 0.0f : 128.0f) + 25 * q[i];
         two_open(&t, codec, D, KITH_L2, 2);
         two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
@@ -228,6 +219,7 @@ int main(void)
         cmocka_unit_test(every_type_of_the_fast_metrics),
         cmocka_unit_test(halved_codes),
         cmocka_unit_test(every_other_metric),
+        cmocka_unit_test(row_by_row),
         cmocka_unit_test(queries_of_another_kind),
         cmocka_unit_test(long_rows_of_bytes),
         cmocka_unit_test(few_rows),
