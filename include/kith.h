@@ -260,13 +260,13 @@ KITH_API kith_status kith_write(const kith_index *ix,
  * CORRUPT names the section and its blocks, or the row. What KITH_OPEN_REPAIR left out is damage
  * until kith_repair; after it the index in memory is sound, and a save makes the file so. */
 KITH_API kith_status kith_verify(const kith_index *ix, const kith_watch *w);
-/* Mend what kith_verify finds wrong beside the rows: of a graph links, twins, entries, counts and
- * rows out of reach; where that is not enough, or was left out by KITH_OPEN_REPAIR, it is made anew
- * from the rows. Nothing is saved. The rows must be sound: CORRUPT says which of them, or which
- * section, is not, and that is not mended. READ_ONLY.
+/* Mend what kith_verify finds wrong beside the rows: of a graph links, twins, entries, levels,
+ * counts and rows out of reach; where that is not enough, or was left out by KITH_OPEN_REPAIR, it
+ * is made anew from the rows. Nothing is saved. The rows must be sound: CORRUPT says which of them,
+ * or which section, is not, and that is not mended. READ_ONLY.
  *   each  what was wrong: "damage" and the first sentence about it; then, where it is not 0, how
- *         much of what was mended ("links", "twins", "entries", "counts", "unreached") or made anew
- *         ("rebuilt"). Not called when all is well; may be NULL.
+ *         much of what was mended ("links", "twins", "entries", "levels", "counts", "unreached") or
+ *         made anew ("rebuilt"). Not called when all is well; may be NULL.
  * Cost: that of kith_verify, twice; a build where it is made anew. */
 KITH_API kith_status kith_repair(kith_index *ix, kith_each *each, void *ctx, const kith_watch *w);
 /* Cursors that are open keep what they need; everything else of ix is gone. */

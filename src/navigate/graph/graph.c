@@ -536,7 +536,7 @@ static kith_status mend(ki_change *c, ki_env *env, const ki_graph_how *how, ki_f
     ki_graph *g = NULL;
 
     KI_TRY(extended(env, v, ki_graph_of(v), &g));
-    KI_TRY(ki_graph_mend(env, v, g, how->seed, out, p, mended));
+    KI_TRY(ki_graph_mend(env, v, g, how, out, p, mended));
     if (!*mended) goto out;
     ki_change_attach(c, &g->structure);
     g = NULL;
@@ -561,8 +561,7 @@ kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how,
         st = KITH_OK;
     }
     KI_TRY(st);
-    if (how->at_once && ki_graph_fits(g, v) && g->n == v->n)
-        KI_TRY(mend(c, env, how, out, p, &mended));
+    if (ki_graph_fits(g, v) && g->n == v->n) KI_TRY(mend(c, env, how, out, p, &mended));
     if (mended) goto out;
     if (v->live >= NODES_LEAST) {
         KI_TRY(ki_graph_build(env, v, how, threads, p, &anew));

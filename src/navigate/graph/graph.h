@@ -202,7 +202,7 @@ kith_status ki_graph_check(const ki_view *v, ki_env *env, ki_progress *p);
 kith_status ki_graph_check_of(const ki_view *v, const ki_graph *g, ki_env *env, ki_progress *p);
 /* mend.c: mend in place what the check of v's rows finds wrong in g; what links were is logged.
  * *sound: it passes the check now, and out tells what was mended; else it is to be made anew. */
-kith_status ki_graph_mend(ki_env *env, const ki_view *v, ki_graph *g, uint64_t seed,
+kith_status ki_graph_mend(ki_env *env, const ki_view *v, ki_graph *g, const ki_graph_how *how,
                           ki_findings *out, ki_progress *p, bool *sound);
 /* graphlook.c */
 kith_status ki_graph_inspect(const ki_view *v, ki_env *env, const char *part, kith_each *each,

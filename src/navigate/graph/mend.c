@@ -1,8 +1,8 @@
 /* A graph that fails its check, mended: links that lead outside or to twins, chains of twins,
  * entries, counts, rows out of reach. What the links were is lost where they are wrong, so a row
- * that lost some is linked as a new one would be. Where too much is wrong, or where it is still
- * wrong afterwards (walk codes that are not the rows', say), the graph is made anew: the check has
- * the last word.
+ * that lost some is linked as a new one would be; levels that are wrong are drawn and linked anew.
+ * Where too much is wrong, or where it is still wrong afterwards (walk codes that are not the
+ * rows', say), the graph is made anew: the check has the last word.
  *
  * Links are changed in place, as by any change, and logged before (graph.h). */
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "navigate/graph/graph.h"
 #include "navigate/graph/prune.h"
 #include "navigate/graph/repair.h"
+#include "navigate/graph/tower.h"
 #include "navigate/graph/walk.h"
 
 enum {
@@ -23,14 +24,14 @@ typedef struct mending {
     ki_env *env;
     const ki_view *v;
     ki_graph *g;
-    uint64_t seed;
+    const ki_graph_how *how;
     ki_progress *progress;
     uint64_t *chained, *lean, *bits; /* [ki_bit_words(n)]: twins; rows that lost links; scratch */
     uint32_t *head;                  /* [n] the node a row hangs on; its own position: none */
     uint32_t *stack;                 /* [n] */
     ki_walk *walk;
     ki_prune *prune;
-    uint32_t links, twins, entries, counts, unreached;
+    uint32_t links, twins, entries, levels, counts, unreached;
     bool hopeless;
 } mending;
 
@@ -155,6 +156,8 @@ static kith_status mend_rows(mending *m)
             any |= to != pos;
             if (ki_bit_get(m->chained, to)) KI_TRY(redirect(m, pos, i));
         }
+        for (size_t i = room; i + (ki_graph_twin(g, pos) != pos) < g->degree; i++)
+            KI_TRY(set(m, pos, i, pos, &m->links)); // behind as many as it may have
         if (!any && ki_view_live(m->v, pos)) ki_bit_set(m->lean, pos);
     }
 out:
@@ -184,6 +187,26 @@ out:
     return st;
 }
 
+/* Whether the levels say what their check will not have: the rows on them that hang on others now,
+ * rows that are twice there, another entry than theirs. */
+static kith_status look_at_levels(mending *m, bool *wrong)
+{
+    const ki_tower *t = m->g->tower;
+    const size_t words = ki_bit_words(m->g->n);
+
+    *wrong = t->levels && t->level[t->levels - 1].pos[t->entry] != m->g->entry[0];
+    for (size_t l = 0; l < t->levels && !*wrong; l++) {
+        memset(m->bits, 0, words * sizeof *m->bits);
+        for (size_t i = 0; i < t->level[l].n; i++) {
+            const uint32_t pos = t->level[l].pos[i];
+
+            *wrong |= ki_bit_get(m->bits, pos) || ki_bit_get(m->chained, pos);
+            ki_bit_set(m->bits, pos);
+        }
+    }
+    return ki_progress_add(m->progress, 0);
+}
+
 /* How many nodes there are, live ones and those that lead on; their positions to stack. */
 static uint32_t find_nodes(const mending *m)
 {
@@ -208,22 +231,36 @@ static size_t reach(const mending *m)
     return ki_graph_reach(m->g, m->g->entry[0], m->g->n, m->bits, m->stack);
 }
 
-/* Entries from which next to nothing is reached are drawn again. */
+static kith_status mend_levels(mending *m)
+{
+    const ki_graph *g = m->g;
+    kith_status st = KITH_OK;
+    bool wrong;
+
+    KI_TRY(look_at_levels(m, &wrong));
+    if (!wrong) goto out;
+    KI_TRY(ki_tower_redraw(m->g, m->env, m->v, m->how, m->stack, find_nodes(m), m->progress));
+    for (size_t l = 0; l < g->tower->levels; l++) m->levels += (uint32_t)g->tower->level[l].n;
+out:
+    return st;
+}
+
+/* Entries from which next to nothing is reached are drawn again; walks that come down through
+ * levels need none. */
 static kith_status choose_entries(mending *m)
 {
     ki_graph *g = m->g;
     const uint32_t nodes = find_nodes(m);
     kith_status st = KITH_OK;
 
-    if (reach(m) + nodes / SHARE >= nodes) goto out;
+    if (g->tower || reach(m) + nodes / SHARE >= nodes) goto out;
     ki_release(m->env, g->entry_code, g->entries, g->lens->bytes);
     ki_release(m->env, g->entry, g->entries, sizeof *g->entry);
     g->entry_code = NULL;
     g->entry = NULL;
     (void)find_nodes(m); // reach used the stack
-    KI_TRY(ki_graph_choose_entries(g, m->stack, nodes, m->seed));
+    KI_TRY(ki_graph_choose_entries(g, m->stack, nodes, m->how->seed));
     m->entries = g->entries;
-    m->hopeless = reach(m) + nodes / SHARE < nodes;
 out:
     return st;
 }
@@ -248,7 +285,7 @@ static kith_status link_again(mending *m, uint32_t pos)
     for (size_t i = 0; i < m->walk->kept_n && x->n < KI_PRUNE_MOST; i++)
         if (m->walk->kept[i].key <= m->walk->kth) x->one[x->n++].pos = m->walk->kept[i].pos;
     ki_prune_measure(x, pos);
-    n = ki_prune_choose(x, room, KI_PRUNE_FACTOR, out);
+    n = ki_prune_pick(x, room, m->how->factor, out);
     KI_TRY(ki_graph_log(m->g, pos));
     ki_prune_store(m->g, pos, out, n);
     KI_TRY(ki_progress_add(m->progress, 0));
@@ -311,6 +348,7 @@ static kith_status mend_all(mending *m)
 {
     const size_t words = ki_bit_words(m->g->n);
     kith_status st = KITH_OK;
+    uint32_t nodes;
 
     m->chained = ki_zeros(m->env, words, sizeof *m->chained);
     KI_NEED(m->chained);
@@ -326,9 +364,12 @@ static kith_status mend_all(mending *m)
     m->hopeless = ki_bit_count(m->lean, words) > m->g->n / SHARE;
     if (m->hopeless) goto out;
     KI_TRY(mend_entries(m));
+    if (m->g->tower) KI_TRY(mend_levels(m));
     KI_TRY(choose_entries(m));
-    if (m->hopeless) goto out;
     KI_TRY(link_lean(m));
+    nodes = find_nodes(m);
+    m->hopeless = reach(m) + nodes / SHARE < nodes;
+    if (m->hopeless) goto out;
     KI_TRY(mend_reach(m));
     mend_counts(m);
 out:
@@ -357,10 +398,10 @@ static void report(ki_findings *out, const char *name, const char *unit, uint32_
     out->mended[out->n++].count = count;
 }
 
-kith_status ki_graph_mend(ki_env *env, const ki_view *v, ki_graph *g, uint64_t seed,
+kith_status ki_graph_mend(ki_env *env, const ki_view *v, ki_graph *g, const ki_graph_how *how,
                           ki_findings *out, ki_progress *p, bool *sound)
 {
-    mending m = {.env = env, .v = v, .g = g, .seed = seed, .progress = p};
+    mending m = {.env = env, .v = v, .g = g, .how = how, .progress = p};
     kith_status st = KITH_OK;
 
     *sound = false;
@@ -374,6 +415,7 @@ kith_status ki_graph_mend(ki_env *env, const ki_view *v, ki_graph *g, uint64_t s
     report(out, "links", "links that led nowhere, or to twins", m.links);
     report(out, "twins", "places in chains of twins", m.twins);
     report(out, "entries", "entries", m.entries);
+    report(out, "levels", "rows on levels, drawn anew", m.levels);
     report(out, "counts", "counts of nodes and twins", m.counts);
     report(out, "unreached", "rows that could not be reached", m.unreached);
 out:

@@ -389,6 +389,32 @@ out:
     return st;
 }
 
+kith_status ki_tower_redraw(ki_graph *g, ki_env *env, const ki_view *v, const ki_graph_how *how,
+                            const uint32_t *node, size_t n, ki_progress *p)
+{
+    const uint32_t width = g->tower->width;
+    kith_status st = KITH_OK;
+    ki_climber c = {0};
+    ki_tower *t;
+
+    KI_TRY(ki_tower_create(env, width, &t));
+    ki_tower_release(g->tower);
+    g->tower = t;
+    KI_TRY(ki_graph_enter(g, node[0]));
+    KI_TRY(ki_climber_init(&c, env, v, g, how->search));
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t level = ki_tower_draw(how->seed, width, node[i]), before = t->levels;
+
+        if (level == 0) continue;
+        KI_TRY(ki_tower_insert(g, &c, node[i], level, how->factor));
+        if (level > before) KI_TRY(ki_graph_enter(g, node[i]));
+        KI_TRY(ki_progress_add(p, 0));
+    }
+out:
+    ki_climber_deinit(&c);
+    return st;
+}
+
 /* ---- sections -------------------------------------------------------------------------------- */
 
 enum { VERSION = 1, HEAD = 32 };

@@ -13,18 +13,20 @@
 #include "navigate/graph/graph.h"
 #include "support/sink.h"
 
-enum { N = 1200, D = 20, NQ = 20, COPIES = 12, DEGREE = 48, HEAD = 64 };
+enum { N = 1200, D = 20, NQ = 20, COPIES = 12, HEAD = 64 };
 
 #define GRPH KI_FOUR('G', 'R', 'P', 'H')
 #define GLEN KI_FOUR('G', 'L', 'E', 'N')
 #define GLNK KI_FOUR('G', 'L', 'N', 'K')
 #define GCOD KI_FOUR('G', 'C', 'O', 'D')
 #define GCOL KI_FOUR('G', 'C', 'O', 'L')
+#define GLEV KI_FOUR('G', 'L', 'E', 'V')
 #define SPEC KI_FOUR('S', 'P', 'E', 'C')
 #define TUNE KI_FOUR('T', 'U', 'N', 'E')
 #define CODE KI_FOUR('C', 'O', 'D', 'E')
 
 static float rows[N + NQ][D];
+static size_t degree; /* links of a row */
 
 /* ---- an index, and the bytes of its sections ------------------------------------------------- */
 
@@ -41,6 +43,7 @@ static void make_as(two_indexes *t, const char *navigator, const char *codec, by
     for (size_t i = 1; i <= COPIES; i++) memcpy(rows[100 + i], rows[100], sizeof *rows);
     two_open_as(t, navigator, codec, D, KITH_L2, 1);
     two_add(t, KITH_ROWS(rows, N, KITH_F32), NULL);
+    degree = strncmp(navigator, "Graph", 5) == 0 ? 48 : 32;
     out->len = 0;
     must(kith_write(t->graph, append, out));
 }
@@ -119,12 +122,12 @@ static uint8_t *section_of(const bytes *b, uint32_t type, size_t *len)
 
 static void put(uint8_t *links, uint32_t pos, size_t i, uint32_t to)
 {
-    ki_put_le32(links + 4 * ((size_t)pos * DEGREE + i), to);
+    ki_put_le32(links + 4 * ((size_t)pos * degree + i), to);
 }
 
 static uint32_t link_of(const uint8_t *links, uint32_t pos, size_t i)
 {
-    return ki_le32(links + 4 * ((size_t)pos * DEGREE + i));
+    return ki_le32(links + 4 * ((size_t)pos * degree + i));
 }
 
 static void link_outside(uint8_t *p, size_t len)
@@ -143,25 +146,25 @@ static void link_to_twin(uint8_t *p, size_t len)
 static void twin_of_another(uint8_t *p, size_t len)
 {
     (void)len;
-    put(p, 30, DEGREE - 1, 40 | KI_TWIN);
+    put(p, 30, degree - 1, 40 | KI_TWIN);
 }
 
 static void twin_of_two(uint8_t *p, size_t len)
 {
     (void)len;
-    put(p, 102, DEGREE - 1, 106 | KI_TWIN);
+    put(p, 102, degree - 1, 106 | KI_TWIN);
 }
 
 static void twin_before(uint8_t *p, size_t len)
 {
     (void)len;
-    put(p, 104, DEGREE - 1, 101 | KI_TWIN);
+    put(p, 104, degree - 1, 101 | KI_TWIN);
 }
 
 static void chain_cut(uint8_t *p, size_t len)
 {
     (void)len;
-    put(p, 104, DEGREE - 1, 104);
+    put(p, 104, degree - 1, 104);
 }
 
 static void chain_end_wrong(uint8_t *p, size_t len)
@@ -180,10 +183,35 @@ static void twin_with_links(uint8_t *p, size_t len)
 static void rows_forgotten(uint8_t *p, size_t len)
 {
     for (size_t i = 0; i < len / 4; i++) {
-        const uint32_t pos = (uint32_t)(i / DEGREE), to = link_of(p, pos, i % DEGREE);
+        const uint32_t pos = (uint32_t)(i / degree), to = link_of(p, pos, i % degree);
 
-        if (to >= 700 && to < 730) put(p, pos, i % DEGREE, pos);
+        if (to >= 700 && to < 730) put(p, pos, i % degree, pos);
     }
+}
+
+static void too_many_links(uint8_t *p, size_t len)
+{
+    (void)len;
+    for (size_t i = 0; i < degree; i++) put(p, 50, i, 200 + (uint32_t)i);
+}
+
+/* Rows 40 and 41 of level 1; the level's number of rows stands before them. */
+static void level_twin(uint8_t *p, size_t len)
+{
+    (void)len;
+    ki_put_le32(p + 36 + 4 * 40, 103);
+}
+
+static void level_twice(uint8_t *p, size_t len)
+{
+    (void)len;
+    ki_put_le32(p + 36 + 4 * 40, ki_le32(p + 36 + 4 * 41));
+}
+
+static void level_width(uint8_t *p, size_t len)
+{
+    (void)len;
+    ki_put_le32(p + 8, 0);
 }
 
 static void all_links_outside(uint8_t *p, size_t len)
@@ -194,7 +222,7 @@ static void all_links_outside(uint8_t *p, size_t len)
 static void all_links_own(uint8_t *p, size_t len)
 {
     for (size_t i = 0; i < len / 4; i++)
-        put(p, (uint32_t)(i / DEGREE), i % DEGREE, (uint32_t)(i / DEGREE));
+        put(p, (uint32_t)(i / degree), i % degree, (uint32_t)(i / degree));
 }
 
 static void counts_small(uint8_t *p, size_t len)
@@ -244,17 +272,19 @@ static void lens_scale(uint8_t *p, size_t len)
 }
 
 /* said: what is verified or opened in vain says; mended: what repair tells of. */
-static const struct {
+typedef struct wrong {
     uint32_t type;
     change *how;
     const char *said, *mended;
     bool opens;
-} wrongs[] = {
+} wrong;
+
+static const wrong wrongs[] = {
     {GLNK, link_outside, "row 17 of the graph: link 1 leads to row 1200", "links", true},
     {GLNK, link_to_twin, "row 20 of the graph: link 0 leads to row 105", "links", true},
     {GLNK, twin_of_another, "row 40 of the graph hangs on row 30", "twins", true},
     {GLNK, twin_of_two, "row 105 of the graph: row 106, its twin", "twins", true},
-    {GLNK, twin_before, "row 104 of the graph: link 47 leads to row 101", "twins", true},
+    {GLNK, twin_before, "leads to row 101", "twins", true},
     {GLNK, chain_cut, "row 100 of the graph: its chain of twins ends", "twins", true},
     {GLNK, chain_end_wrong, "row 100 of the graph: its chain of twins ends", "twins", true},
     {GLNK, twin_with_links, "row 103 of the graph is a twin of row 100", "twins", true},
@@ -270,6 +300,14 @@ static const struct {
     {GCOD, walk_code, "its walk code is not what the row says", "rebuilt", true},
     {GRPH, degree_five, "section GRPH: 5 links a row", "rebuilt", false},
     {GLEN, lens_scale, "section GLEN", "rebuilt", false},
+};
+
+/* Of HNSW12 alone. */
+static const wrong wrong_levels[] = {
+    {GLNK, too_many_links, "row 50 of the graph has 32 links, 24 at most", "links", true},
+    {GLEV, level_twin, "row 103 of the graph is on level 1, but hangs on another", "levels", true},
+    {GLEV, level_twice, "is twice on level 1", "levels", true},
+    {GLEV, level_width, "levels of 0 links a row", "rebuilt", false},
 };
 
 /* ---- mended ---------------------------------------------------------------------------------- */
@@ -332,34 +370,61 @@ static void repaired(two_indexes *t, const bytes *hurt, const char *said, const 
     free(exact);
 }
 
+static void found_and_mended(two_indexes *t, const bytes *whole, const wrong *w)
+{
+    bytes hurt = {0};
+    kith_index *ix;
+    uint8_t *exact;
+
+    with_change(whole, w->type, w->how, &hurt);
+    exact = in_memory(&hurt);
+    if (w->opens) {
+        must(kith_open_view(exact, hurt.len, KITH_OPEN_VERIFY, NULL, &ix));
+        refused(kith_verify(ix, NULL), KITH_CORRUPT, w->said);
+        must(kith_repair(ix, NULL, NULL, NULL)); // no flag is needed
+        must(kith_verify(ix, NULL));
+        kith_free(ix);
+    } else {
+        refused(kith_open_view(exact, hurt.len, 0, NULL, &ix), KITH_CORRUPT, w->said);
+    }
+    free(exact);
+    repaired(t, &hurt, w->said, w->mended);
+    free(hurt.p);
+}
+
 static void wrong_with_right_checksums(void **state)
 {
-    bytes whole = {0}, hurt = {0};
+    bytes whole = {0};
     two_indexes t;
 
     (void)state;
     make(&t, "", &whole);
-    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
-        kith_index *ix;
-        uint8_t *exact;
-
-        with_change(&whole, wrongs[i].type, wrongs[i].how, &hurt);
-        exact = in_memory(&hurt);
-        if (wrongs[i].opens) {
-            must(kith_open_view(exact, hurt.len, KITH_OPEN_VERIFY, NULL, &ix));
-            refused(kith_verify(ix, NULL), KITH_CORRUPT, wrongs[i].said);
-            must(kith_repair(ix, NULL, NULL, NULL)); // no flag is needed
-            must(kith_verify(ix, NULL));
-            kith_free(ix);
-        } else {
-            refused(kith_open_view(exact, hurt.len, 0, NULL, &ix), KITH_CORRUPT, wrongs[i].said);
-        }
-        free(exact);
-        repaired(&t, &hurt, wrongs[i].said, wrongs[i].mended);
-    }
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++)
+        found_and_mended(&t, &whole, &wrongs[i]);
     two_close(&t);
     free(whole.p);
-    free(hurt.p);
+}
+
+/* The same where rows are linked one by one: in place, and rows of levels are put there anew. Of
+ * HNSW, which has one entry, not what it says of a second. */
+static void wrong_where_linked_one_by_one(void **state)
+{
+    bytes whole = {0};
+    two_indexes t;
+
+    (void)state;
+    make_as(&t, "HNSW12(ef_construction=40)", "", &whole);
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++)
+        if (wrongs[i].how != entry_twin && wrongs[i].how != entry_another)
+            found_and_mended(&t, &whole, &wrongs[i]);
+    for (size_t i = 0; i < sizeof wrong_levels / sizeof *wrong_levels; i++)
+        found_and_mended(&t, &whole, &wrong_levels[i]);
+    two_close(&t);
+    make_as(&t, "NSW16(ef_construction=40)", "", &whole);
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i += i % 4 ? 1 : 3)
+        found_and_mended(&t, &whole, &wrongs[i]);
+    two_close(&t);
+    free(whole.p);
 }
 
 /* The same of bytes, whose walk codes are the rows themselves. */
@@ -555,46 +620,53 @@ static int now_or_later(void *ctx, const char *phase, uint64_t done, uint64_t to
     return (*left)-- == 0;
 }
 
+static void fails_at_each(const bytes *whole, const wrong *w)
+{
+    bytes hurt = {0};
+    size_t said_no = 0;
+    kith_index *ix;
+
+    with_change(whole, w->type, w->how, &hurt);
+    for (size_t n = 1;; n += n < FEWER(16, 4) ? 1 : n / FEWER(4, 1)) {
+        failing_host f;
+        kith_status st;
+
+        failing_init(&f);
+        f.host.threads = 1;
+        must(kith_open_view(hurt.p, hurt.len, 0, &f.host, &ix));
+        failing_alloc_at(&f, n, n % 2 == 0);
+        st = kith_repair(ix, NULL, NULL, NULL);
+        failing_alloc_at(&f, 0, false);
+        assert_true(st == KITH_OK || st == KITH_NO_MEMORY);
+        if (st != KITH_OK) refused(kith_verify(ix, NULL), KITH_CORRUPT, w->said);
+        must(kith_repair(ix, NULL, NULL, NULL));
+        must(kith_verify(ix, NULL));
+        kith_free(ix);
+        assert_null(failing_complaint(&f));
+        if (st == KITH_OK) break;
+    }
+    must(kith_open_view(hurt.p, hurt.len, 0, NULL, &ix));
+    refused(kith_repair(ix, NULL, NULL, &(kith_watch){now_or_later, &said_no}), KITH_CANCELLED, "");
+    refused(kith_verify(ix, NULL), KITH_CORRUPT, w->said);
+    kith_free(ix);
+    free(hurt.p);
+}
+
 static void failures(void **state)
 {
     static const size_t cases[] = {0, 8, 16}; // mended in place, reached again, made anew
-    bytes whole = {0}, hurt = {0};
+    bytes whole = {0};
     two_indexes t;
 
     (void)state;
     make(&t, "", &whole);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t said_no = 0;
-        kith_index *ix;
-
-        with_change(&whole, wrongs[cases[i]].type, wrongs[cases[i]].how, &hurt);
-        for (size_t n = 1;; n += n < FEWER(16, 4) ? 1 : n / FEWER(4, 1)) {
-            failing_host f;
-            kith_status st;
-
-            failing_init(&f);
-            f.host.threads = 1;
-            must(kith_open_view(hurt.p, hurt.len, 0, &f.host, &ix));
-            failing_alloc_at(&f, n, n % 2 == 0);
-            st = kith_repair(ix, NULL, NULL, NULL);
-            failing_alloc_at(&f, 0, false);
-            assert_true(st == KITH_OK || st == KITH_NO_MEMORY);
-            if (st != KITH_OK) refused(kith_verify(ix, NULL), KITH_CORRUPT, wrongs[cases[i]].said);
-            must(kith_repair(ix, NULL, NULL, NULL));
-            must(kith_verify(ix, NULL));
-            kith_free(ix);
-            assert_null(failing_complaint(&f));
-            if (st == KITH_OK) break;
-        }
-        must(kith_open_view(hurt.p, hurt.len, 0, NULL, &ix));
-        refused(kith_repair(ix, NULL, NULL, &(kith_watch){now_or_later, &said_no}), KITH_CANCELLED,
-                "");
-        refused(kith_verify(ix, NULL), KITH_CORRUPT, wrongs[cases[i]].said);
-        kith_free(ix);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        fails_at_each(&whole, &wrongs[cases[i]]);
+    two_close(&t);
+    make_as(&t, "HNSW12(ef_construction=20)", "", &whole);
+    fails_at_each(&whole, &wrong_levels[1]);
     two_close(&t);
     free(whole.p);
-    free(hurt.p);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -663,7 +735,7 @@ static void figures_of_a_graph(void **state)
     assert_true(figure(&f, "reached") == 1);
     assert_true(figure(&f, "out_of_reach") == 0);
     assert_true(figure(&f, "out_mean") == figure(&f, "in_mean"));
-    assert_true(figure(&f, "out_most") <= DEGREE);
+    assert_true(figure(&f, "out_most") <= degree);
     assert_true(figure(&f, "path") > 1 && figure(&f, "path") < 12);
     assert_true(figure(&f, "random_path") > 1 && figure(&f, "random_path") < figure(&f, "path"));
     assert_true(figure(&f, "clustering") > 5 * figure(&f, "random_clustering"));
@@ -712,6 +784,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_with_right_checksums),
+        cmocka_unit_test(wrong_where_linked_one_by_one),
         cmocka_unit_test(links_of_bytes),
         cmocka_unit_test(halves),
         cmocka_unit_test(wrong_checksums),
