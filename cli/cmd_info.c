@@ -336,8 +336,10 @@ const command cmd_info = {
     "stored components, dimension, rows, bytes by part; of a tuned index the curve that "
     "kith tune stored.\n\n"
     "With --graph it follows the links: degrees, twins (rows with the same bytes as a node), the "
-    "share of nodes that is reached from the first entry, and of a sample the mean length of "
-    "shortest paths and the clustering, beside those of a random graph with as many nodes and "
+    "share of nodes that is reached from the first entry, of HNSW the rows, links and reach of "
+    "each "
+    "level, and of a sample the mean length of shortest paths and the clustering, beside those of "
+    "a random graph with as many nodes and "
     "links.",
     "kith info base.kith\n"
     "kith info base.kith --graph --plot\n"

@@ -487,9 +487,9 @@ KITH_API const char *kith_spec(const kith_index *ix);
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */
 KITH_API void kith_stats(const kith_index *ix, kith_each *each, void *ctx);
 /* What is beside the rows, looked at as a whole; part says what of it:
- *   "graph"        nodes, twins, degrees, the share that is reached, and mean length of paths and
- *                  clustering of a sample beside those of a random graph: what `kith info --graph`
- *                  shows
+ *   "graph"        nodes, twins, degrees, of HNSW rows, links and reach of each level, the share
+ *                  that is reached, and mean length of paths and clustering of a sample beside
+ *                  those of a random graph: what `kith info --graph` shows
  *   "out_degrees"  for each number of links away from a node ("48") how many nodes have it
  *   "in_degrees"   the same of links to a node
  * Numbers of a sample are the same at every call. Where there is no graph (too few rows), "graph"

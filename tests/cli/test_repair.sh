@@ -41,6 +41,14 @@ ok info tuned.kith --graph --plot
 grep -q '^microseconds a query by recall@10' out || bad "no curve: $(cat out)"
 ok info tuned.kith --graph --plot --json
 check "assert len(json.load(open('out'))['curve']) > 1"
+ok build x.npy -o levels.kith --spec HNSW8 -q
+ok info levels.kith --graph --json
+check "
+g = json.load(open('out'))
+rows = [g[f'level_{l}_rows'] for l in range(1, g['levels'] + 1)]
+assert len(rows) >= 2 and rows == sorted(rows, reverse=True), g
+assert all(g[f'level_{l}_reached'] > .9 and g[f'level_{l}_links'] <= 8
+           for l in range(1, g['levels'] + 1)), g"
 ok info few.kith --graph
 grep -q 'every search looks at all rows' out || bad "no graph: $(cat out)"
 ok info few.kith --graph --plot --json

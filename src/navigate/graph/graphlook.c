@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "navigate/graph/tower.h"
 
 enum {
     PAIRS_FROM = 1000, /* nodes whose neighbours are compared */
@@ -287,6 +288,66 @@ static double clustering(const looking *k)
     return all ? sum / all : 0.0;
 }
 
+/* ---- levels ---------------------------------------------------------------------------------- */
+
+/* Rows of a level that links on it lead to from one of them, itself among them. */
+static size_t reach_on(const looking *k, uint32_t l, uint32_t rank)
+{
+    const ki_tower *t = k->g->tower;
+    const ki_level *level = &t->level[l - 1];
+    size_t tail = 1;
+
+    memset(k->seen, 0, ki_bit_words(level->n) * sizeof *k->seen);
+    ki_bit_set(k->seen, rank);
+    k->queue[0] = rank;
+    for (size_t head = 0; head < tail; head++) {
+        const uint32_t *links = level->links + (size_t)k->queue[head] * t->width;
+
+        for (size_t i = 0; i < t->width; i++) {
+            if (ki_bit_get(k->seen, links[i])) continue;
+            ki_bit_set(k->seen, links[i]);
+            k->queue[tail++] = links[i];
+        }
+    }
+    return tail;
+}
+
+static double mean_degree_on(const ki_tower *t, uint32_t l)
+{
+    const ki_level *level = &t->level[l - 1];
+    size_t links = 0;
+
+    for (size_t i = 0; i < level->n * t->width; i++)
+        links += level->links[i] != i / t->width; // its own rank: none
+    return (double)links / (double)level->n;
+}
+
+/* HNSW: each level from the highest down, as a walk comes through them; the entry is on all. */
+static kith_status tell_levels(const looking *k, kith_each *each, void *ctx)
+{
+    const ki_tower *t = k->g->tower;
+    uint32_t rank = t->entry;
+    kith_status st = KITH_OK;
+    char name[32];
+
+    each(ctx, "levels", "above the one of all rows", t->levels);
+    for (uint32_t l = t->levels; l > 0; l--) {
+        const ki_level *level = &t->level[l - 1];
+
+        KI_TRY(ki_progress_add(k->progress, 0));
+        snprintf(name, sizeof name, "level_%u_rows", l);
+        each(ctx, name, "rows", (double)level->n);
+        snprintf(name, sizeof name, "level_%u_links", l);
+        each(ctx, name, "links, mean", mean_degree_on(t, l));
+        snprintf(name, sizeof name, "level_%u_reached", l);
+        each(ctx, name, "of its rows, from the entry",
+             (double)reach_on(k, l, rank) / (double)level->n);
+        rank = level->below[rank];
+    }
+out:
+    return st;
+}
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 /* Live rows that neither links lead to, which `seen` tells, nor the chain of a node that is. */
@@ -385,6 +446,7 @@ kith_status ki_graph_inspect(const ki_view *v, ki_env *env, const char *part, ki
     tell_rows(&k, &t, each, ctx);
     tell_degree(out_names, degrees_of(&k, k.out), each, ctx);
     tell_degree(in_names, degrees_of(&k, k.in), each, ctx);
+    if (k.g->tower) KI_TRY(tell_levels(&k, each, ctx));
     KI_TRY(tell_paths(&k, degrees_of(&k, k.out).mean, each, ctx));
 out:
     look_end(&k);

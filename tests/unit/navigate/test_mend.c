@@ -755,29 +755,70 @@ static void figures_of_a_graph(void **state)
     free(whole.p);
 }
 
+/* Each level has an M-th of the rows below, about, and its entry leads to all of it, about. */
+static void figures_of_levels(void **state)
+{
+    figures f = {.n = 0};
+    bytes whole = {0};
+    double below = N - COPIES;
+    two_indexes t;
+    char name[32];
+
+    (void)state;
+    make_as(&t, "HNSW4(ef_construction=40)", "", &whole);
+    must(kith_inspect(t.graph, "graph", keep, &f, NULL));
+    assert_true(figure(&f, "levels") >= 3);
+    for (int l = 1; l <= (int)figure(&f, "levels"); l++) {
+        double here;
+
+        snprintf(name, sizeof name, "level_%d_rows", l);
+        here = figure(&f, name);
+        assert_true(here >= 1 && here < below && (l > 2 || fabs(here - below / 4) < below / 10));
+        snprintf(name, sizeof name, "level_%d_links", l);
+        assert_true(figure(&f, name) <= 4 && (figure(&f, name) > 1 || here < 3));
+        snprintf(name, sizeof name, "level_%d_reached", l);
+        assert_true(figure(&f, name) > 0.9 && figure(&f, name) <= 1);
+        below = here;
+    }
+    two_close(&t);
+    make_as(&t, "NSW4(ef_construction=40)", "", &whole);
+    f.n = 0;
+    must(kith_inspect(t.graph, "graph", keep, &f, NULL));
+    for (size_t i = 0; i < f.n; i++) assert_null(strstr(f.at[i].name, "level"));
+    two_close(&t);
+    free(whole.p);
+}
+
+static void figures_of(const bytes *whole, const wrong *w)
+{
+    figures f = {.n = 0};
+    bytes hurt = {0};
+    kith_index *ix;
+
+    if (!w->opens) return;
+    with_change(whole, w->type, w->how, &hurt);
+    must(kith_open_view(hurt.p, hurt.len, 0, NULL, &ix));
+    must(kith_inspect(ix, "graph", keep, &f, NULL));
+    if (strcmp(w->mended, "unreached") == 0) assert_true(figure(&f, "out_of_reach") == 30);
+    kith_free(ix);
+    free(hurt.p);
+}
+
 /* Links that lead anywhere, in a file that nobody verified. */
 static void figures_of_a_wrong_graph(void **state)
 {
-    bytes whole = {0}, hurt = {0};
+    bytes whole = {0};
     two_indexes t;
 
     (void)state;
     make(&t, "", &whole);
-    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
-        figures f = {.n = 0};
-        kith_index *ix;
-
-        if (!wrongs[i].opens) continue;
-        with_change(&whole, wrongs[i].type, wrongs[i].how, &hurt);
-        must(kith_open_view(hurt.p, hurt.len, 0, NULL, &ix));
-        must(kith_inspect(ix, "graph", keep, &f, NULL));
-        if (strcmp(wrongs[i].mended, "unreached") == 0)
-            assert_true(figure(&f, "out_of_reach") == 30);
-        kith_free(ix);
-    }
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) figures_of(&whole, &wrongs[i]);
+    two_close(&t);
+    make_as(&t, "HNSW12(ef_construction=20)", "", &whole);
+    for (size_t i = 0; i < sizeof wrong_levels / sizeof *wrong_levels; i++)
+        figures_of(&whole, &wrong_levels[i]);
     two_close(&t);
     free(whole.p);
-    free(hurt.p);
 }
 
 int main(void)
@@ -793,6 +834,7 @@ int main(void)
         cmocka_unit_test(nothing_to_mend),
         cmocka_unit_test(failures),
         cmocka_unit_test(figures_of_a_graph),
+        cmocka_unit_test(figures_of_levels),
         cmocka_unit_test(figures_of_a_wrong_graph),
     };
 
