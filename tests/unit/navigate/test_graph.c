@@ -33,13 +33,13 @@ static void halved_codes(void **state)
     (void)state;
     for (size_t c = 0; c < 5; c++)
         prove_floor(c % 2 ? "Graph48(code_bits=4)" : "HNSW16(code_bits=4)", codecs[c],
-                    metrics[c % 3], FEWER(3000, 1500), dims[c], c % 3 == 1 ? 0.90 : 0.95);
+                    metrics[c % 3], 1500, dims[c], c % 3 == 1 ? 0.90 : 0.95);
 }
 
 /* Their canonical keys take time, and pruning many of them: few links, then. */
 static void every_other_metric(void **state)
 {
-    enum { N = FEWER(1500, 1100) };
+    enum { N = 1100 };
     static const char few[] = "Graph16";
     static const kith_metric metrics[] = {KITH_L1,          KITH_LINF,           KITH_CANBERRA,
                                           KITH_BRAY_CURTIS, KITH_JENSEN_SHANNON, KITH_JACCARD,
