@@ -119,8 +119,8 @@ def panel(s, left, top, numbers):
         return y1 - math.log(qps / ys[0]) / math.log(ys[1] / ys[0]) * (y1 - y0)
 
     yield text(x0, top + 18, s["set"], "title")
-    yield text(x0, top + 32, "{:,} x {} {}, {:,} queries".format(s["rows"], s["dim"], s["dtype"],
-                                                               s["queries"]))
+    yield text(x0, top + 32, "{:,} x {} {}, {:,} queries{}".format(
+        s["rows"], s["dim"], s["dtype"], s["queries"], ", CPU time" if s["time"] == "CPU" else ""))
     yield from grid(px, py, xs, ys, x0, x1, y0, y1)
     shown = [[p for p in line if xs[0] <= x_of(p[0]) <= xs[1] and ys[0] <= p[1] <= ys[1]]
              or line[-1:] for line in lines]
@@ -151,8 +151,7 @@ def svg(report):
     for i, s in enumerate(report["sets"]):
         out += panel(s, i % columns * (W + GAP), i // columns * H, numbers)
     how = ["%s, one pinned core, one query at a time" % report["cpu"],
-           "medians of %d rounds%s" % (report["rounds"],
-                                       " in CPU time" if report["time"] == "CPU" else "")]
+           "medians of %d rounds" % report["rounds"]]
     for i, line in enumerate(["; ".join(how)] if columns > 1 else how):
         out.append(text(LEFT, rows * H + 10 + 16 * i, line))
     return "\n".join(out) + "\n</svg>\n"

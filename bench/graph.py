@@ -5,9 +5,11 @@
 
 BUILD: folder with bench_search and hnswlib_worker (see bench/run). OUT.json gets every raw point,
 OUT.svg the chart. A set is one of bench/make-data or a folder with base.npy, query.npy and gt.npy
-(--metric tells its metric). --spec: kith's index (Graph48). kith's operating points are those that
+(--metric tells its metric). --spec: kith's index; `hnswlib's graph` is the peer's own file, read
+by `kith convert`, so that the same graph is walked by both. kith's operating points are those that
 `kith tune` finds with rows held out: it sees none of the queries. --ladder: others. --reuse:
-kith's index of an earlier run, if there. --alone: hnswlib only.
+kith's index of an earlier run, if there. --alone: hnswlib only. Sets that OUT.json has of an
+earlier run beside the same peer on the same CPU, and that are not measured now, stay in it.
 --cpu-time: of the processes instead of the clock's, for tuning where cores are shared.
 What is made for a set (queries in a shuffled order, indexes) is kept in $KITH_DATA/NAME.bench;
 hnswlib's index is built once, so its build's figures are of the day of that file.
@@ -34,8 +36,9 @@ import chart                                                 # noqa: E402
 import kithdata                                              # noqa: E402
 from exact import CORE, Worker                               # noqa: E402
 
-SETS = ["sift-1m-128", "packages-256"]
-SPECS = ["Graph48"]
+SETS = ["sift-1m-128", "packages-256", "manuals-512", "pixels-1024"]
+IMPORTED = "hnswlib's graph"
+SPECS = ["Graph48", IMPORTED]
 K = 10
 RECALLS = (.90, .95, .98, .99, .995, .998, .999)
 EFS = (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 450, 640, 900, 1280)
@@ -82,25 +85,39 @@ class Hnswlib(Side):
         return [self.worker.ask("visits", few, K, *self.points[i])[0] / few, None]
 
 
+def kith(*words):
+    """What the command prints."""
+    program = os.environ.get("KITH", os.path.join(HERE, "..", "build", "kith"))
+    return subprocess.run([program, *words], check=True, stdout=subprocess.PIPE).stdout
+
+
 class Kith(Side):
     verb = "walk"
 
-    def __init__(self, build, data, spec, ladder, reuse):
-        self.name = self.spec = spec
-        safe = "".join(c if c.isalnum() else "-" for c in spec)
+    def __init__(self, build, data, spec, ladder=None, reuse=False, peer=None):
+        self.name, self.spec, self.peer = self.title(spec), spec, peer
+        safe = "".join(c if c.isalnum() else "-" for c in self.name)
         self.file = os.path.join(data.made, "kith%s-%s.kith" % (data.mark, safe))
         self.open = ["open", self.file, 0]
         side, program = self.file + ".json", os.path.join(build, "bench_search")
         if not (reuse and os.path.exists(self.file) and os.path.exists(side)):
-            builder = Worker([program, spec, data.metric, data.base, data.query])
-            builder.ask("save", self.file)
-            builder.end()
+            took = self.make(program, data)
             with open(side, "w") as f:
-                json.dump([float(s) for s in builder.more[:2]], f)
+                json.dump(took, f)
         with open(side) as f:
             self.build = json.load(f)
         self.points = ladder or tuned(self.file)
         self.worker = Worker([program, "-", data.metric, self.file, data.query])
+
+    def title(self, spec):
+        return spec
+
+    def make(self, program, data):
+        """Writes the index; clock and CPU seconds of its build."""
+        builder = Worker([program, self.spec, data.metric, data.base, data.query])
+        builder.ask("save", self.file)
+        builder.end()
+        return [float(s) for s in builder.more[:2]]
 
     def visits(self, i, nq, walk):
         before = self.worker.ask("visits")
@@ -108,14 +125,22 @@ class Kith(Side):
         return [(a - b) / nq for a, b in zip(self.worker.ask("visits"), before)]
 
 
+class Imported(Kith):
+    """The peer's own file: the same graph, walked by kith."""
+
+    def title(self, spec):
+        return "HNSW%d, %s" % (M, spec)
+
+    def make(self, program, data):
+        kith("convert", self.peer.file, self.file, "--metric", data.metric, "--quiet")
+        return self.peer.build
+
+
 def tuned(path):
     """(effort, slack) of the index's curve; it is tuned first if it has none."""
-    kith = os.environ.get("KITH", os.path.join(HERE, "..", "build", "kith"))
-    info = json.loads(subprocess.run([kith, "info", "--json", path], check=True,
-                                     stdout=subprocess.PIPE).stdout)
+    info = json.loads(kith("info", "--json", path))
     if not info.get("curve"):
-        subprocess.run([kith, "tune", path, "-k", str(K), "--quiet"], check=True,
-                       stdout=subprocess.DEVNULL)
+        kith("tune", path, "-k", str(K), "--quiet")
         return tuned(path)
     return [(p["effort"], p["slack"]) for p in info["curve"] if p["rerank"] == 0]
 
@@ -257,9 +282,10 @@ def measure(args, root, name):
     print("%s: %d x %d %s, %d queries" % (data.name, *data.rows.shape, data.rows.dtype,
                                           len(data.queries)), flush=True)
     peer = Hnswlib(args.build, data)
-    sides = [] if args.alone else [Kith(args.build, data, spec, args.ladder, args.reuse)
-                                   for spec in args.spec or SPECS]
-    sides.insert(0, peer)
+    sides = [peer]
+    for spec in [] if args.alone else args.spec or SPECS:
+        kind = Imported if spec == IMPORTED else Kith
+        sides.append(kind(args.build, data, spec, args.ladder, args.reuse, peer))
     nq = min(len(data.queries), 2000) if args.quick else len(data.queries)
     resident = [int(s.worker.ask("rss")[1]) for s in sides]
     for s in sides:
@@ -272,6 +298,7 @@ def measure(args, root, name):
     os.remove(tmp)
     return {"set": data.name, "rows": len(data.rows), "dim": int(data.rows.shape[1]),
             "dtype": str(data.rows.dtype), "metric": data.metric, "queries": nq,
+            "time": "CPU" if args.cpu_time else "clock",
             "sides": [results(s, peer, *r) for s, *r in zip(sides, resident, latency, opened)]}
 
 
@@ -303,6 +330,16 @@ def first_of(path, begin):
         return next((l.split(":", 1)[-1].strip() for l in f if l.startswith(begin)), "")
 
 
+def sets_of(path, report):
+    """By name, what an earlier run of the same kind measured."""
+    if not os.path.exists(path):
+        return {}
+    with open(path) as f:
+        there = json.load(f)
+    same = all(there.get(w) == report[w] for w in ("peer", "cpu", "rounds"))
+    return {s["set"]: s for s in there["sets"]} if same else {}
+
+
 def main():
     args = arguments()
     root = kithdata.data_root()
@@ -311,16 +348,20 @@ def main():
     os.sched_setaffinity(0, {c for c in os.sched_getaffinity(0) if c != int(CORE)} or {int(CORE)})
     report = {"peer": os.environ.get("HNSWLIB_NAME", "hnswlib"),
               "cpu": first_of("/proc/cpuinfo", "model name"), "rounds": args.rounds,
-              "time": "CPU" if args.cpu_time else "clock",
               "huge_pages": first_of("/sys/kernel/mm/transparent_hugepage/enabled", ""),
               "k": K, "recalls": RECALLS, "sets": []}
+    earlier = sets_of(args.out, report)
     for name in args.set or SETS:
-        report["sets"].append(measure(args, root, name))
+        earlier[os.path.basename(os.path.abspath(name))] = measure(args, root, name)
+        report["sets"] = sorted(earlier.values(), key=lambda s: (
+            SETS.index(s["set"]) if s["set"] in SETS else len(SETS), s["set"]))
         with open(args.out, "w") as f:
             json.dump(report, f, indent=1)
     chart.write(os.path.splitext(args.out)[0] + ".svg", report)
-    for s in report["sets"][-1]["sides"]:
-        print(s["name"], " ".join("-" if q is None else "%.0f" % q for q in s["qps_at"]))
+    for s in report["sets"]:
+        for side in s["sides"]:
+            print(s["set"], side["name"],
+                  " ".join("-" if q is None else "%.0f" % q for q in side["qps_at"]))
     return 0
 
 
