@@ -3,12 +3,13 @@
  *
  *     bench_search SPEC METRIC BASE QUERIES [THREADS]
  *
- * builds, or opens BASE into memory when it is *.kith. First line: "ready ROWS TYPE SECONDS CPU",
- * what that took.
+ * builds, or opens BASE into memory when it is *.kith; "-" is an index without rows. First line:
+ * "ready ROWS TYPE SECONDS CPU", what that took.
  *
  *     knn NQ K [OUT]            NQ queries in one call; OUT gets the ids, int64 [NQ][K]
  *     one NQ K [OUT]            the same one by one
  *     walk NQ K EFFORT SLACK [OUT]          one by one with kith_query's effort and slack
+ *     batch NQ K EFFORT SLACK [OUT]         the same in one call; NQ: no more than there are
  *     latency NQ K EFFORT SLACK OUT         the same; OUT gets each query's ns, float64 [NQ]
  *     filter NQ K PERMILLE      one by one through a bound filter that passes so many rows
  *     through BITS FIRST NQ K EFFORT SLACK [OUT]
@@ -17,11 +18,14 @@
  *     range NQ LIMIT [OUT]      one by one; OUT gets the ids, each row ended by -1
  *     stream BYTES              read bandwidth of this process, bytes/s
  *     save PATH | open PATH FLAGS | count
- *     rss                       0, and resident bytes
+ *     add PATH IDS CALL         rows of a file: row (id mod its rows) for each of the ids in the
+ *                               file IDS; CALL rows a call, 0 for all
+ *     remove IDS                in one call
+ *     rss | peak                0, and resident bytes, now or at most so far
  *     visits                    kith_stats' visits and hops so far, 0 where it has none
  *
  * Each answer is one line: seconds of the work itself, then a number of the request's own. With
- * KITH_BENCH_CPU_TIME set, knn, one, walk, through and latency tell the process's CPU time. */
+ * KITH_BENCH_CPU_TIME set, k-NN searches, add and remove tell the process's CPU time. */
 #define _GNU_SOURCE /* madvise */
 #include <kith.h>
 
@@ -39,7 +43,7 @@ typedef struct bench {
     kith_rows queries;
     size_t d, row;
     uint32_t threads;
-    clockid_t clock; /* of knn, one, walk, through and latency */
+    clockid_t clock; // of searches and changes
 } bench;
 
 static double seconds_of(clockid_t clock)
@@ -71,29 +75,31 @@ static void *need(void *p)
     return p;
 }
 
-static void read_queries(const char *path, bench *b)
+/* All rows of a file, packed, and their dimension. Returns what is to be freed after them. */
+static char *read_rows(const char *path, kith_rows *out, size_t *d)
 {
     kith_source src;
     kith_batch batch;
     char *all;
-    size_t n = 0;
+    size_t n = 0, row;
 
     must(kith_source_open(path, NULL, &src), path);
-    b->row = kith_row_bytes(src.dtype, src.d);
-    b->d = src.d;
-    all = need(malloc((size_t)src.n * b->row));
+    row = kith_row_bytes(src.dtype, src.d);
+    *d = src.d;
+    all = need(malloc((size_t)src.n * row));
     for (;;) {
         must(src.next(src.ctx, 4096, &batch), path);
         if (batch.rows.n == 0) break;
         for (size_t i = 0; i < batch.rows.n; i++)
-            memcpy(all + (n + i) * b->row,
+            memcpy(all + (n + i) * row,
                    (const char *)batch.rows.data +
-                       i * (batch.rows.stride ? batch.rows.stride : b->row),
-                   b->row);
+                       i * (batch.rows.stride ? batch.rows.stride : row),
+                   row);
         n += batch.rows.n;
     }
-    b->queries = KITH_ROWS(all, n, src.dtype);
+    *out = KITH_ROWS(all, n, src.dtype);
     src.close(src.ctx);
+    return all;
 }
 
 static kith_rows some(const bench *b, size_t from, size_t n)
@@ -296,14 +302,52 @@ static void reopen(const char *path, uint32_t flags, const bench *b)
     kith_free(ix);
 }
 
-static size_t resident(void)
+/* Rows of a file into the index, `call` in each call; they are copied before the clock runs. */
+static void add(const bench *b, const char *path, const char *ids_path, size_t call)
+{
+    size_t d, n, row;
+    kith_rows from;
+    char *all = read_rows(path, &from, &d), *rows;
+    int64_t *ids;
+    double t;
+
+    must(kith_ids_read(ids_path, NULL, &ids, &n), ids_path);
+    row = kith_row_bytes(from.dtype, d);
+    rows = need(malloc(n * row));
+    for (size_t i = 0; i < n; i++) memcpy(rows + i * row, all + (size_t)ids[i] % from.n * row, row);
+    t = seconds_of(b->clock);
+    for (size_t i = 0; i < n; i += call)
+        must(kith_add(b->ix, KITH_ROWS(rows + i * row, call < n - i ? call : n - i, from.dtype),
+                      ids + i, NULL, NULL),
+             "add");
+    printf("%.9f %zu\n", seconds_of(b->clock) - t, n);
+    kith_ids_free(ids, n, NULL);
+    free(rows);
+    free(all);
+}
+
+static void remove_ids(const bench *b, const char *path)
+{
+    size_t n, removed;
+    int64_t *ids;
+    double t;
+
+    must(kith_ids_read(path, NULL, &ids, &n), path);
+    t = seconds_of(b->clock);
+    must(kith_remove(b->ix, ids, n, &removed), "remove");
+    printf("%.9f %zu\n", seconds_of(b->clock) - t, removed);
+    kith_ids_free(ids, n, NULL);
+}
+
+/* The bytes of a line of /proc/self/status. */
+static size_t memory(const char *name)
 {
     FILE *f = fopen("/proc/self/status", "r");
     char line[256];
-    size_t kb = 0;
+    size_t kb = 0, len = strlen(name);
 
     while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %zu", &kb) == 1) break;
+        if (strncmp(line, name, len) == 0 && sscanf(line + len, ": %zu", &kb) == 1) break;
     if (f) fclose(f);
     return kb * 1024;
 }
@@ -331,11 +375,28 @@ static int serve_knn(const bench *b, const char *line)
         knn(b, nq, at_point(k, 0, 0), 1, path);
     else if (sscanf(line, "walk %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) >= 4)
         knn(b, nq, at_point(k, effort, slack), 1, path);
+    else if (sscanf(line, "batch %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) >= 4)
+        knn(b, nq, at_point(k, effort, slack), nq, path);
     else if (sscanf(line, "through %1023s %zu %zu %u %u %f %1023s", bits, &first, &nq, &k, &effort,
                     &slack, path) >= 6)
         through(b, bits, first, nq, at_point(k, effort, slack), path);
     else if (sscanf(line, "latency %zu %u %u %f %1023s", &nq, &k, &effort, &slack, path) == 5)
         latency(b, nq, at_point(k, effort, slack), path);
+    else
+        return 0;
+    return 1;
+}
+
+/* Requests that change the index; 0 when the line is none. */
+static int serve_change(const bench *b, const char *line)
+{
+    char path[1024], ids[1024];
+    size_t call;
+
+    if (sscanf(line, "add %1023s %1023s %zu", path, ids, &call) == 3)
+        add(b, path, ids, call ? call : SIZE_MAX);
+    else if (sscanf(line, "remove %1023s", ids) == 1)
+        remove_ids(b, ids);
     else
         return 0;
     return 1;
@@ -358,7 +419,9 @@ static void serve(const bench *b)
         } else if (sscanf(line, "stream %zu", &bytes) == 1) {
             stream(bytes);
         } else if (strcmp(line, "rss\n") == 0) {
-            printf("0 %zu\n", resident());
+            printf("0 %zu\n", memory("VmRSS"));
+        } else if (strcmp(line, "peak\n") == 0) {
+            printf("0 %zu\n", memory("VmHWM"));
         } else if (strcmp(line, "visits\n") == 0) {
             double seen[2] = {0};
 
@@ -373,7 +436,7 @@ static void serve(const bench *b)
             reopen(path, flags, b);
         } else if (strcmp(line, "count\n") == 0) {
             printf("0 %llu\n", (unsigned long long)kith_count(b->ix));
-        } else if (!serve_knn(b, line)) {
+        } else if (!serve_knn(b, line) && !serve_change(b, line)) {
             printf("? %s", line);
         }
         fflush(stdout);
@@ -394,7 +457,8 @@ int main(int argc, char **argv)
     }
     b.clock = getenv("KITH_BENCH_CPU_TIME") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
     b.threads = argc > 5 ? (uint32_t)atoi(argv[5]) : 1;
-    read_queries(argv[4], &b);
+    read_rows(argv[4], &b.queries, &b.d);
+    b.row = kith_row_bytes(b.queries.dtype, b.d);
     len = strlen(argv[3]);
     start = now();
     start_cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
@@ -403,9 +467,11 @@ int main(int argc, char **argv)
     } else {
         must(kith_metric_find(argv[2], &metric), argv[2]);
         must(kith_create(argv[1], b.d, metric, NULL, &b.ix), argv[1]);
-        must(kith_source_open(argv[3], NULL, &src), argv[3]);
-        must(kith_add_source(b.ix, &src, NULL), argv[3]);
-        src.close(src.ctx);
+        if (strcmp(argv[3], "-") != 0) {
+            must(kith_source_open(argv[3], NULL, &src), argv[3]);
+            must(kith_add_source(b.ix, &src, NULL), argv[3]);
+            src.close(src.ctx);
+        }
     }
     printf("ready %llu %s %.3f %.3f\n", (unsigned long long)kith_count(b.ix),
            kith_dtype_name(kith_dtype_of(b.ix)), now() - start,

@@ -1,8 +1,9 @@
 """table.py BUILD FILE.md…: put what the benches measured between the markers of documents.
 
-BUILD holds exact.json (exact.py), graph.json (graph.py) and the lines of bench_kernels.json and
-bench_blocks.json; what is not there leaves its place as it is.
-A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, kernels, blocks.
+BUILD holds what exact.py, graph.py, changes.py, growth.py and resources.py wrote, as NAME.json, and
+the lines of bench_kernels.json and bench_blocks.json; what is not there leaves its place as it is.
+A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, changes, growth, resources,
+kernels, blocks.
 """
 import json
 import os
@@ -58,6 +59,101 @@ def graph(build):
                 1e3 * side["first_query_seconds"])
 
 
+def report_of(build, name):
+    with open(os.path.join(build, name + ".json")) as f:
+        return json.load(f)
+
+
+def median(values):
+    v = sorted(values)
+    return (v[len(v) // 2] + v[(len(v) - 1) // 2]) / 2
+
+
+def times(ratio):
+    return "**%.1f x**, %.0f %%" % (ratio[0], 100 * ratio[1])
+
+
+def changes(build):
+    r = report_of(build, "changes")
+    if "churn" in r:
+        yield from churn(r["churn"])
+    if "adds" in r:
+        a = r["adds"]
+        yield "Rows into an index of {:,} ({}), {} time, µs a row:".format(
+            a["rows"], a["set"], a["time"])
+        yield ""
+        yield "| %s | %s, many a call | | one a call | |" % (a["peer"], a["spec"])
+        yield "|---" * 5 + "|"
+        yield "| %.0f | %.0f | %s | %.0f | %s |" % (
+            1e6 * median(a["seconds"]["peer"]), 1e6 * median(a["seconds"]["many"]),
+            times(a["ratio"]["many"]), 1e6 * median(a["seconds"]["single"]),
+            times(a["ratio"]["single"]))
+        yield ""
+    if "grown" in r:
+        yield from grown(r["grown"])
+
+
+def churn(c):
+    yield "A tenth removed and added again, {:,} rows of {}, {} rounds, {} time:".format(
+        c["rows"], c["set"], len(c["sides"][0]["added"]), c["time"])
+    yield ""
+    yield ("| index | removed, s a round | added, s a round | recall before, after each round "
+           "| QPS before, after |")
+    yield "|---" * 5 + "|"
+    for s in c["sides"]:
+        yield "| %s at %s | %.3f | %.2f | %.4f, %s | %s, %s |" % (
+            s["name"], ":".join("%g" % p for p in s["point"]), median(s["removed"]),
+            median(s["added"]), s["before"]["recall"],
+            " ".join("%.4f" % a["recall"] for a in s["after"]),
+            "{:,.0f}".format(s["before"]["qps"]), "{:,.0f}".format(s["after"][-1]["qps"]))
+    yield ""
+    yield "Ratio of a round's time, and its spread: %s." % times(c["ratio"])
+    yield ""
+
+
+def grown(g):
+    yield "{:,} rows of {} that came little by little, {} time, queries a second:".format(
+        g["rows"], g["set"], g["time"])
+    yield ""
+    yield "| index | CPU s | %s |" % " | ".join(("%.3f" % x).strip("0") for x in g["recalls"])
+    yield "|---" * (2 + len(g["recalls"])) + "|"
+    for name, took, qps in zip(g["names"], g["seconds"], g["qps_at"]):
+        yield "| %s | %.1f | %s |" % (name, took, " | ".join(
+            "{:,.0f}".format(q) if q else "–" for q in qps))
+    yield "| ratio | | %s |" % " | ".join("%.2f" % x[0] if x else "–" for x in g["ratio"])
+
+
+def growth(build):
+    r = report_of(build, "growth")
+    yield "| rows | index | %s | build, CPU s |" % " | ".join("QPS at %g" % x for x in r["recalls"])
+    yield "|---" * (3 + len(r["recalls"])) + "|"
+    for p in r["points"]:
+        yield "| {:,} | {} | {} | {:.1f} |".format(p["rows"], p["name"], " | ".join(
+            "{:,.0f}".format(q) if q else "–" for q in p["qps_at"]), p["build_cpu_seconds"])
+    for name, e in r["exponents"].items():
+        yield "| exponent | %s | %s | %.2f |" % (name, " | ".join(
+            "%.2f" % x if x is not None else "–" for x in e["qps_at"]), e["build_cpu_seconds"])
+
+
+def resources(build):
+    r = report_of(build, "resources")
+    yield "| set | recall | one by one | batch, 1 thread | batch, 2 threads |"
+    yield "|---" * 5 + "|"
+    for s in r["sets"]:
+        for b in s["batches"]:
+            yield "| %s | %.4f | %s | %s | %s |" % (
+                s["set"], b["recall"], "{:,.0f}".format(b["qps"]["one by one"]),
+                *("{:,.0f} ({})".format(b["qps"][w], times((b["ratio"][w], b["spread"][w])))
+                  for w in ("batch, 1 thread", "batch, 2 threads")))
+    yield ""
+    yield "| set | peak of a build, MB | finished index, MB | ratio |"
+    yield "|---" * 4 + "|"
+    for s in r["sets"]:
+        m = s["memory"]
+        yield "| %s | %.0f | %.0f | %.2f |" % (s["set"], m["peak_bytes"] / 1e6,
+                                               m["file_bytes"] / 1e6, m["ratio"])
+
+
 def kernels(build):
     return slots(build, "bench_kernels.json", "Read bandwidth, GB/s: ", "%(stream)d streams "
                  "%(gb_per_s).1f", "kernel | rows in | floor, ns a row",
@@ -93,8 +189,9 @@ def main(build, *documents):
     for document in documents:
         with open(document) as f:
             text = f.read()
-        for make, needs in ((exact, "exact"), (graph, "graph"), (kernels, "bench_kernels"),
-                            (blocks, "bench_blocks")):
+        for make, needs in ((exact, "exact"), (graph, "graph"), (changes, "changes"),
+                            (growth, "growth"), (resources, "resources"),
+                            (kernels, "bench_kernels"), (blocks, "bench_blocks")):
             name = make.__name__
             if not os.path.exists(os.path.join(build, needs + ".json")):
                 continue

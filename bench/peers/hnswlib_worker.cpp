@@ -16,6 +16,10 @@
  *     latency NQ K EF OUT       the same; OUT gets each query's nanoseconds, float64 [NQ]
  *     visits NQ K EF            distances computed (counted, so slower than `one`), 0
  *     open                      seconds to load CACHE again, and those until a first query's answer
+ *     room N                    0, N: from now on the index has room for N rows in all
+ *     add PATH IDS              rows of a file one by one: row (id mod its rows) for each of the ids
+ *                               in IDS, a .npy of int64; with `put`, in the place of removed ones
+ *     remove IDS                marks them as deleted
  *     rss | count               0, and resident bytes or rows
  *
  * Each other answer is seconds of the work itself and NQ (CPU time with KITH_BENCH_CPU_TIME set).
@@ -253,6 +257,68 @@ static float count_distance(const void *a, const void *b, const void *param)
     return counted_distance(a, b, param);
 }
 
+static std::vector<int64_t> read_ids(const std::string &path)
+{
+    std::ifstream f(path, std::ios::binary);
+    unsigned char head[10] = {0};
+    std::vector<int64_t> ids;
+    size_t len, from;
+
+    f.read(reinterpret_cast<char *>(head), sizeof head);
+    if (!f || memcmp(head, "\x93NUMPY\1", 7) != 0) die(path + " holds no ids");
+    f.seekg(0, std::ios::end);
+    len = static_cast<size_t>(f.tellg());
+    from = 10 + head[8] + 256u * head[9];
+    ids.resize((len - from) / sizeof ids[0]);
+    f.seekg(static_cast<std::streamoff>(from));
+    f.read(reinterpret_cast<char *>(ids.data()),
+           static_cast<std::streamsize>(ids.size() * sizeof ids[0]));
+    if (!f) die(path + " is cut");
+    return ids;
+}
+
+static void add(Worker &w, const char *path, const char *ids_path, bool replace)
+{
+    const Rows from = read_rows(path, w.queries.d, false);
+    const std::vector<int64_t> ids = read_ids(ids_path);
+    const double start = seconds_of(w.clock);
+
+    for (const int64_t id : ids)
+        w.graph->addPoint(from.x.data() + static_cast<size_t>(id) % from.n * from.d,
+                          static_cast<size_t>(id), replace);
+    printf("%.9f %zu\n", seconds_of(w.clock) - start, ids.size());
+}
+
+static void remove_ids(Worker &w, const char *path)
+{
+    const std::vector<int64_t> ids = read_ids(path);
+    const double start = seconds_of(w.clock);
+
+    for (const int64_t id : ids) w.graph->markDelete(static_cast<size_t>(id));
+    printf("%.9f %zu\n", seconds_of(w.clock) - start, ids.size());
+}
+
+/* 0 when the line asks for no change. */
+static int serve_change(Worker &w, const char *line)
+{
+    char path[1024], ids[1024];
+    size_t n;
+
+    if (sscanf(line, "add %1023s %1023s", path, ids) == 2) {
+        add(w, path, ids, false);
+    } else if (sscanf(line, "put %1023s %1023s", path, ids) == 2) {
+        add(w, path, ids, true);
+    } else if (sscanf(line, "remove %1023s", ids) == 1) {
+        remove_ids(w, ids);
+    } else if (sscanf(line, "room %zu", &n) == 1) {
+        w.graph->resizeIndex(n);
+        printf("0 %zu\n", n);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
 static size_t visits(Worker &w, size_t nq, size_t k, size_t ef)
 {
     std::vector<int64_t> ids(nq * k);
@@ -321,7 +387,7 @@ static void serve(Worker &w)
             printf("0 %zu\n", resident());
         } else if (strcmp(line, "count\n") == 0) {
             printf("0 %zu\n", static_cast<size_t>(w.graph->cur_element_count));
-        } else {
+        } else if (!serve_change(w, line)) {
             printf("? %s", line);
         }
         fflush(stdout);
@@ -352,7 +418,8 @@ static void prepare(Worker &w, const std::string &metric, const std::string &pat
         malloc_trim(0);
     }
     const double start = now();
-    w.graph.reset(new Graph(w.space.get(), w.cache));
+    // Room for all rows, and removed ones may be replaced.
+    w.graph.reset(new Graph(w.space.get(), w.cache, false, 0, true));
     w.load = now() - start;
     recall_build(w);
     if (w.graph->cur_element_count != base.n) die(w.cache + " is of another base: remove it");
