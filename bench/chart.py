@@ -150,8 +150,7 @@ def svg(report):
            '<rect class="bg" width="100%" height="100%"/>']
     for i, s in enumerate(report["sets"]):
         out += panel(s, i % columns * (W + GAP), i // columns * H, numbers)
-    how = ["%s, one pinned core, one query at a time" % report["cpu"],
-           "medians of %d rounds" % report["rounds"]]
+    how = ["%s, one pinned core, one query at a time" % report["cpu"], "medians of rounds"]
     for i, line in enumerate(["; ".join(how)] if columns > 1 else how):
         out.append(text(LEFT, rows * H + 10 + 16 * i, line))
     return "\n".join(out) + "\n</svg>\n"

@@ -298,7 +298,7 @@ def measure(args, root, name):
     os.remove(tmp)
     return {"set": data.name, "rows": len(data.rows), "dim": int(data.rows.shape[1]),
             "dtype": str(data.rows.dtype), "metric": data.metric, "queries": nq,
-            "time": "CPU" if args.cpu_time else "clock",
+            "time": "CPU" if args.cpu_time else "clock", "rounds": args.rounds,
             "sides": [results(s, peer, *r) for s, *r in zip(sides, resident, latency, opened)]}
 
 
@@ -336,7 +336,7 @@ def sets_of(path, report):
         return {}
     with open(path) as f:
         there = json.load(f)
-    same = all(there.get(w) == report[w] for w in ("peer", "cpu", "rounds"))
+    same = all(there.get(w) == report[w] for w in ("peer", "cpu"))
     return {s["set"]: s for s in there["sets"]} if same else {}
 
 
@@ -347,7 +347,7 @@ def main():
         os.environ["KITH_BENCH_CPU_TIME"] = "1"
     os.sched_setaffinity(0, {c for c in os.sched_getaffinity(0) if c != int(CORE)} or {int(CORE)})
     report = {"peer": os.environ.get("HNSWLIB_NAME", "hnswlib"),
-              "cpu": first_of("/proc/cpuinfo", "model name"), "rounds": args.rounds,
+              "cpu": first_of("/proc/cpuinfo", "model name"),
               "huge_pages": first_of("/sys/kernel/mm/transparent_hugepage/enabled", ""),
               "k": K, "recalls": RECALLS, "sets": []}
     earlier = sets_of(args.out, report)

@@ -31,8 +31,9 @@ def exact(build):
 def graph(build):
     with open(os.path.join(build, "graph.json")) as f:
         r = json.load(f)
-    yield "%s; peer: %s; medians of %d rounds in %s time." % (
-        r["cpu"], r["peer"], r["rounds"], " and ".join(sorted({s["time"] for s in r["sets"]})))
+    yield "%s; peer: %s; medians of rounds: %s." % (r["cpu"], r["peer"], ", ".join(
+        "%s %d in %s time, %s queries" % (s["set"], s["rounds"], s["time"],
+                                          "{:,}".format(s["queries"])) for s in r["sets"]))
     yield ""
     yield "Queries a second at recall@10; in brackets the ratio to the peer and its rounds' spread."
     yield ""
