@@ -100,7 +100,9 @@ static void put_faiss(void)
           "lies evenly between, where Faiss takes the middles of steps; `rangestat_arg` is "
           "`margin`. Training may be left out |\n"
           "| `PQ…`, `RaBitQ`, additive quantizers | not yet |\n"
-          "| `RFlat`, `Refine(…)` | not yet; `Flat` answers exactly without |\n"
+          "| `SQ8,RFlat`, `SQ4,Refine(F16)` | rows are kept as the last codec says, and rank what "
+          "is found; graphs walk by 8 or 4 bits of each component (`code_bits`), `Flat` by its own "
+          "scan code |\n"
           "| `B…` of `index_binary_factory` | `Flat` for the metric `hamming` |\n\n"
           "What is not known is refused with `BAD_SPEC`, the column and the names that are.\n",
           stdout);

@@ -113,6 +113,33 @@ static kith_status set_codec(const ki_spec *spec, const ki_spec_item *it, ki_pla
     return ki_spec_fail(spec, it->column, "no codec \"%.40s\"; known: %s", name, known);
 }
 
+static bool refines(const ki_spec_item *it)
+{
+    return strcmp(it->name, "Refine") == 0 || strcmp(it->name, "RFlat") == 0;
+}
+
+/* "SQ4,Refine(F16)": walks go by short codes, and what they find is ranked by the rows, which are
+ * kept as the second codec says. So they do anyway; the first tells how many bits walks read. */
+static kith_status set_refine(const ki_spec *spec, const ki_spec_item *it, ki_plan *plan)
+{
+    const int bits = ki_param_find(&plan->nav->params, "code_bits");
+    const ki_spec_item *rows = it->child >= 0 ? &spec->item[it->child] : NULL;
+    const bool flat = strcmp(it->name, "RFlat") == 0, sq4 = strcmp(plan->codec->name, "SQ4") == 0;
+
+    if (plan->codec->type != KI_CODED)
+        return ki_spec_fail(spec, it->column, "%s follows SQ8, SQ6 or SQ4, which walks read",
+                            it->name);
+    for (size_t i = 0; i < plan->codec->params.count; i++)
+        if (plan->codec_params[i] != plan->codec->params.row[i].preset)
+            return ki_spec_fail(spec, it->column, "%s before %s takes no parameters",
+                                plan->codec->name, it->name);
+    if (it->has_number || it->suffix[0] || (flat ? rows != NULL : !rows || rows->next >= 0))
+        return ki_spec_fail(spec, it->column, "RFlat, or Refine with one codec was expected");
+    if (bits >= 0) plan->params[bits] = sq4 ? 4 : 8;
+    plan->codec = flat ? ki_codec_find("F32") : NULL;
+    return flat ? KITH_OK : set_codec(spec, rows, plan);
+}
+
 /* What "auto" stands for: a graph where rows are linked in bulk, that is under the metrics that
  * walk codes order rows by; else every row is looked at. */
 static const char *chosen_for(kith_metric m)
@@ -164,6 +191,10 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
         char name[KI_SPEC_NAME * 3];
 
         item_text(it, name, sizeof name);
+        if (plan.nav && plan.codec && refines(it)) {
+            KI_TRY(set_refine(&spec, it, &plan));
+            continue;
+        }
         if (plan.nav) {
             KI_TRY(set_codec(&spec, it, &plan));
         } else if (strcmp(name, "IDMap") == 0 || strcmp(name, "IDMap2") == 0) {

@@ -34,6 +34,11 @@ static void canonical_texts(void **state)
     spec_is("Flat(scan=on)", KITH_L2, "Flat");
     spec_is("Flat(p=3)", KITH_LP, "Flat(p=3)");
     spec_is("Flat(scan=off,p=1.5),F32", KITH_LP, "Flat(scan=off,p=1.5),F32");
+    spec_is("HNSW16,SQ8,RFlat", KITH_L2, "HNSW16(code_bits=8),F32");
+    spec_is("Graph32(effort=50),SQ4,Refine(F16)", KITH_IP, "Graph32(effort=50,code_bits=4),F16");
+    spec_is("Graph,SQ6,Refine(Flat)", KITH_COSINE, "Graph48(code_bits=8),F32");
+    spec_is("Graph,SQ4,Refine(SQ8(uniform=on))", KITH_L2, "Graph48(code_bits=4),SQ8(uniform=on)");
+    spec_is("Flat,SQ8,RFlat", KITH_L2, "Flat,F32");
     spec_is("Flat", KITH_HAMMING, "Flat");
     spec_is("Flat,Bits", KITH_JACCARD, "Flat,Bits");
 }
@@ -50,7 +55,14 @@ static void refusals(void **state)
         {"Flat,Q9", "column 6", KITH_L2, KITH_BAD_SPEC},
         {"Flat,Q9", "known: F32", KITH_L2, KITH_BAD_SPEC},
         {"Flat,F16,F16", "column 10", KITH_L2, KITH_BAD_SPEC},
-        {"Flat,F16,Refine(Flat)", "\"Refine\" is one too many", KITH_L2, KITH_BAD_SPEC},
+        {"Flat,F16,Refine(Flat)", "column 10: Refine follows SQ8", KITH_L2, KITH_BAD_SPEC},
+        {"Graph,SQ8,Refine", "RFlat, or Refine with one codec", KITH_L2, KITH_BAD_SPEC},
+        {"Graph,SQ8,Refine(F16,F32)", "RFlat, or Refine with one codec", KITH_L2, KITH_BAD_SPEC},
+        {"Graph,SQ8,RFlat(F16)", "RFlat, or Refine with one codec", KITH_L2, KITH_BAD_SPEC},
+        {"Graph,SQ8,Refine(Q9)", "column 18: no codec \"Q9\"", KITH_L2, KITH_BAD_SPEC},
+        {"Graph,SQ8,Refine(F16),F16", "\"F16\" is one too many", KITH_L2, KITH_BAD_SPEC},
+        {"Graph,SQ8(margin=1),RFlat", "SQ8 before RFlat takes no parameters", KITH_L2,
+         KITH_BAD_SPEC},
         {"Flat,Refine(Flat)", "column 6: no codec \"Refine\"; known: F32", KITH_L2, KITH_BAD_SPEC},
         {"PCA64,Flat", "no navigator \"PCA64\"; known: Flat, Graph, HNSW, NSW, auto", KITH_L2,
          KITH_BAD_SPEC},
