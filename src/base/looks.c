@@ -39,6 +39,18 @@ static bool is_faiss(const uint8_t *s, size_t len)
            isalnum(s[3]) && (len < 8 || ki_le32(s + 4) < 1u << 20);
 }
 
+/* hnswlib's index begins with sizes that fit one another: elements of equal length end in a label
+ * of 8 bytes, before it the row, before that the links. */
+static bool is_hnswlib(const uint8_t *s, size_t len)
+{
+    enum { ROOM = 8, COUNT = 16, STRIDE = 24, LABEL = 32, ROW = 40, HEAD = 48 };
+
+    return len >= HEAD && ki_le64(s) == 0 && ki_le64(s + COUNT) <= ki_le64(s + ROOM) &&
+           ki_le64(s + ROOM) <= UINT32_MAX && ki_le64(s + LABEL) <= UINT32_MAX &&
+           ki_le64(s + STRIDE) == ki_le64(s + LABEL) + 8 && ki_le64(s + ROW) > 4 &&
+           ki_le64(s + ROW) < ki_le64(s + LABEL);
+}
+
 static bool is_text(const uint8_t *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -66,6 +78,8 @@ const char *ki_looks_like(const void *bytes, size_t len, char out[KI_LOOKS_TEXT]
         snprintf(out, KI_LOOKS_TEXT, "nothing");
     } else if (is_faiss(s, len)) {
         snprintf(out, KI_LOOKS_TEXT, "a Faiss index (%.4s)", (const char *)bytes);
+    } else if (is_hnswlib(s, len)) {
+        snprintf(out, KI_LOOKS_TEXT, "an hnswlib index, which kith convert (kith_import) reads");
     } else if (is_text(s, len)) {
         used = (size_t)snprintf(out, KI_LOOKS_TEXT, "text \"");
         for (size_t i = 0; i < len && s[i] >= 0x20 && (i < 20 || (s[i] >> 6 == 2 && i < 24)); i++)

@@ -27,6 +27,12 @@ for name, dtype in ('f32', 'f4'), ('u8', 'u1'):
     np.save(name + '_ids.npy', ids[~gone])
 np.save('x.npy', np.random.default_rng(1).normal(size=(1100, 6)).astype('f4'))"
 
+# Where an index of kith is wanted, it says what to do with another's.
+for verb in 'search hnswlib-f32.bin x.npy' 'info hnswlib-u8.bin' 'verify hnswlib-f32.bin' \
+    'tune hnswlib-f32.bin' 'add hnswlib-f32.bin x.npy'; do
+    fails 1 '.bin: no kith index: it begins like an hnswlib index, which kith convert' $verb
+done
+
 # To kith: deleted rows are gone, ids are the labels, answers those of the rows.
 ok convert hnswlib-f32.bin f32.kith --metric l2
 grep -q '^f32.kith: HNSW4(ef_construction=40), l2; 190 rows of 8 components$' err ||

@@ -27,6 +27,12 @@ static void the_usual_suspects(void **state)
         {"IxF2\x80\x00\x00\x00", 8, "a Faiss index (IxF2)"},
         {"IwFl\x80\x00\x00\x00", 8, "a Faiss index (IwFl)"},
         {"IHNf", 4, "a Faiss index (IHNf)"},
+        {"\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0"
+         "\x5c\0\0\0\0\0\0\0\x3c\0\0\0\0\0\0\0",
+         48, "an hnswlib index, which kith convert (kith_import) reads"},
+        {"\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0"
+         "\x5c\0\0\0\0\0\0\0\x3c\0\0\0\0\0\0\0", // more elements than room
+         48, "bytes 00 00 00 00 00 00 00 00"},
         {"IxWe are words", 14, "text \"IxWe are words…\""},
         {"nineteen letters - \xe2\x82\xac", 22, "text \"nineteen letters - \xe2\x82\xac…\""},
         {"I", 1, "text \"I…\""},
