@@ -289,13 +289,13 @@ KITH_API kith_status kith_upsert(kith_index *ix, kith_rows x, const int64_t *ids
 KITH_API kith_status kith_update(kith_index *ix, kith_rows x, const int64_t *ids,
                                  const char *const *labels, const kith_watch *w);
 /* Forget rows; ids that are not stored are passed over. *removed (may be NULL) counts. Their space
- * comes back with kith_compact; in a Graph also by itself, with the change that finds its share
- * `sweep` of the rows removed: that one takes longer, and memory for the rows that are left. */
+ * comes back with kith_compact; in a graph (Graph, HNSW, NSW) also by itself, with the change that
+ * finds its share `sweep` of the rows removed: that one takes longer, and memory for the rows that
+ * are left. */
 KITH_API kith_status kith_remove(kith_index *ix, const int64_t *ids, size_t n, size_t *removed);
 /* Rewrite the rows without the removed ones, in the order they have, and choose their storage anew
- * (f32 rows that are all integers 0…255 become u8, losslessly). Ids stay. A Graph stays what it
- * was, without the removed rows; it is made anew where half of them were or storage changed, HNSW
- * and NSW whenever rows move. */
+ * (f32 rows that are all integers 0…255 become u8, losslessly). Ids stay. A graph stays what it
+ * was, without the removed rows; it is made anew where half of them were or storage changed. */
 KITH_API kith_status kith_compact(kith_index *ix, const kith_watch *w);
 /* Add all rows of `from` (same dimension, metric and p) to `into`. EXISTS when both hold an id;
  * CORRUPT when the file behind `from` is damaged: it is compared first. */

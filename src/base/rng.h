@@ -3,6 +3,7 @@
 #ifndef KI_RNG_H
 #define KI_RNG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Purposes keep streams of one seed apart. */
@@ -41,6 +42,17 @@ static inline uint32_t ki_random_below(uint64_t seed, ki_purpose purpose, uint64
                                        uint32_t n)
 {
     return (uint32_t)(((ki_random(seed, purpose, index) >> 32) * n) >> 32);
+}
+
+/* x [n] in another order (Fisher and Yates). */
+static inline void ki_random_shuffle(uint64_t seed, ki_purpose purpose, uint32_t *x, size_t n)
+{
+    for (size_t i = n; i-- > 1;) {
+        const uint32_t j = ki_random_below(seed, purpose, i, (uint32_t)i + 1), one = x[i];
+
+        x[i] = x[j];
+        x[j] = one;
+    }
 }
 
 #endif

@@ -702,19 +702,6 @@ static void end_candidates(build *b)
     b->lock = NULL;
 }
 
-/* Rows that come in an order of their own (by cluster, by time) make a bad graph: those that come
- * early are to be from everywhere. */
-static void shuffle(build *b)
-{
-    for (size_t i = b->m; i-- > 1;) {
-        const uint32_t j = ki_random_below(b->seed, KI_RNG_ORDER, i, (uint32_t)i + 1);
-        const uint32_t pos = b->pos[i];
-
-        b->pos[i] = b->pos[j];
-        b->pos[j] = pos;
-    }
-}
-
 /* HNSW, NSW: the first row, and what it stands on. */
 static kith_status begin_insertion(build *b)
 {
@@ -723,7 +710,9 @@ static kith_status begin_insertion(build *b)
     ki_climber c = {0};
     uint32_t level;
 
-    shuffle(b);
+    // rows in an order of their own (by cluster, by time) make a bad graph: the first of them are
+    // to be from everywhere
+    ki_random_shuffle(b->seed, KI_RNG_ORDER, b->pos, b->m);
     if (!how->levels) return KITH_OK;
     level = ki_tower_draw(b->seed, how->own, b->pos[0]);
     KI_TRY(ki_tower_create(b->env, how->own, &b->g->tower));

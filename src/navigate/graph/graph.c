@@ -461,7 +461,7 @@ static kith_status follow(ki_env *env, const ki_view *v, const ki_view *was,
     ki_graph *g = NULL;
     uint32_t kept;
 
-    KI_TRY(ki_graph_sweep(env, v, was, how->seed, threads, p, &g, &kept));
+    KI_TRY(ki_graph_sweep(env, v, was, how, threads, p, &g, &kept));
     if (kept < v->n) KI_TRY(link_more(env, v, g, kept, 0, how, threads, p));
     KI_TRY(ki_graph_repair(env, v, g, 0, p));
     g->since = 0;
@@ -474,7 +474,7 @@ out:
 
 /* Whether it is better to link all rows of v anew than to bring g, of the rows of `was`, up to
  * them: because it is cheaper, or because the lens cannot show the new ones. Where all are linked
- * one by one anyway a new start is rarely cheaper; but nothing is swept out of such graphs. */
+ * one by one anyway a new start is rarely cheaper. */
 static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_graph *g,
                                const ki_graph_how *how, bool *out)
 {
@@ -486,7 +486,7 @@ static kith_status better_anew(const ki_view *v, const ki_view *was, const ki_gr
         kept = g->n;
     else
         for (uint32_t pos = 0; pos < g->n; pos++) kept += ki_view_live(was, pos);
-    if (!how->at_once && (was != v || (v->n - kept) / REBUILD_SHARE >= kept)) return KITH_OK;
+    if (!how->at_once && (v->n - kept) / REBUILD_SHARE >= kept) return KITH_OK;
     if (how->at_once && v->n - kept >= v->n / REBUILD_SHARE) return KITH_OK;
     if (was != v && kept < g->n / 2) return KITH_OK;
     return ki_lens_outgrown(g->lens, v, kept, out);
@@ -519,11 +519,16 @@ out:
     return st;
 }
 
-static bool crowded(const ki_view *v, const double *values)
+bool ki_graph_crowded(const ki_view *v, double share)
 {
-    const double share = values[KI_GRAPH_SWEEP], gone = (double)v->n - v->live;
+    const double gone = (double)v->n - v->live;
 
     return share > 0 && gone >= GONE_LEAST && gone >= share * v->n;
+}
+
+static bool crowded(const ki_view *v, const double *values)
+{
+    return ki_graph_crowded(v, values[KI_GRAPH_SWEEP]);
 }
 
 /* The graph of the change's snapshot mended in a copy that shares its links; *mended: the snapshot
@@ -607,10 +612,7 @@ static const ki_param params[KI_GRAPH_PARAMS] = {
          "0: by the effort"},
     [KI_GRAPH_SEED] = {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 0,
                        "of all that is drawn while building"},
-    [KI_GRAPH_SWEEP] =
-        {"sweep", "", KI_PARAM_FLOAT, 0, 1, 0.2,
-         "when so large a share of the rows is removed, the change that removed them gives their "
-         "space back and mends the links; 0: not before compact"},
+    [KI_GRAPH_SWEEP] = KI_GRAPH_SWEEP_PARAM,
     [KI_GRAPH_BITS] = KI_GRAPH_BITS_PARAM,
 };
 

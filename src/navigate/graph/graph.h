@@ -43,6 +43,10 @@ enum {
 
 /* Of Graph, HNSW and NSW. */
 // clang-format off
+#define KI_GRAPH_SWEEP_PARAM                                                                       \
+    {"sweep", "", KI_PARAM_FLOAT, 0, 1, 0.2,                                                       \
+     "when so large a share of the rows is removed, the change that removed them gives their "     \
+     "space back and mends the links; 0: not before compact"}
 #define KI_GRAPH_BITS_PARAM                                                                        \
     {"code_bits", "walk_bits", KI_PARAM_INT, 0, 8, 0,                                              \
      "of each component in the codes that walks read, where these are not the rows themselves: "   \
@@ -182,6 +186,8 @@ bool ki_graph_fits(const ki_graph *g, const ki_view *v);
 /* Hooks of the navigators, each with its own way to link. */
 kith_status ki_graph_update(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
                             ki_progress *p);
+/* Whether this share of the rows, above 0, and some, are removed. */
+bool ki_graph_crowded(const ki_view *v, double share);
 /* kith_repair: mended, or linked anew. */
 kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
                              ki_findings *out, ki_progress *p);

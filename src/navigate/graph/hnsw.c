@@ -15,6 +15,7 @@ enum {
     EFFORT,
     SLACK,
     SEED,
+    SWEEP,
     BITS,
     NSW_PARAMS,
     HEURISTIC = NSW_PARAMS,
@@ -33,6 +34,7 @@ enum {
                "distance; 0: the effort alone ends it"},                                           \
     [SEED] = {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 100,                           \
               "of all that is drawn while building"},                                              \
+    [SWEEP] = KI_GRAPH_SWEEP_PARAM,                                                                \
     [BITS] = KI_GRAPH_BITS_PARAM
 // clang-format on
 
@@ -69,6 +71,11 @@ static ki_graph_how how_of(const double *params, bool levels)
                           .slack = (float)params[SLACK],
                           .bits = (uint32_t)params[BITS],
                           .seed = (uint64_t)params[SEED]};
+}
+
+static bool crowded(const ki_view *v, const double *params)
+{
+    return ki_graph_crowded(v, params[SWEEP]);
 }
 
 static kith_status update_hnsw(ki_change *c, ki_env *env, const double *params, uint32_t threads,
@@ -144,6 +151,7 @@ const ki_navigator ki_navigator_hnsw = {
     .number = M,
     .scan = -1,
     .search = ki_graph_search,
+    .crowded = crowded,
     .update = update_hnsw,
     .write = ki_graph_write,
     .open = open_hnsw,
@@ -163,6 +171,7 @@ const ki_navigator ki_navigator_nsw = {
     .number = M,
     .scan = -1,
     .search = ki_graph_search,
+    .crowded = crowded,
     .update = update_nsw,
     .write = ki_graph_write,
     .open = open_nsw,

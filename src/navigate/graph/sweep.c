@@ -6,12 +6,14 @@
  * Rows were compacted before, so this makes a new graph and leaves the old one alone: readers that
  * walk there lose no path, an aborted change has nothing to take back, and each row is mended by
  * itself, by whatever thread. Where a node is gone, its next live twin is the node: with the same
- * walk code, so that its links are right. */
+ * walk code, so that its links are right. Levels (HNSW) are drawn and linked anew: they are an M-th
+ * of the rows, and their positions are others. */
 #include "navigate/graph/sweep.h"
 
 #include <string.h>
 
 #include "navigate/graph/prune.h"
+#include "navigate/graph/tower.h"
 
 enum {
     PIECE = 1024,
@@ -29,6 +31,7 @@ typedef struct sweeping {
     ki_env *env;
     const ki_view *v, *was;
     const ki_graph *old;
+    const ki_graph_how *how;
     ki_graph *g;
     uint32_t *to;   /* [old->n] new place of a row; of a node that is gone, of its next live twin */
     uint32_t *from; /* [kept] the old node whose links a row gets; NOBODY: it is a twin */
@@ -158,11 +161,11 @@ static void load(const sweeping *s, mender *m, uint32_t place)
 }
 
 /* All links stay; of the others as many as there is room for, among those that pruning chooses. */
-static size_t choose(mender *m, size_t room, uint32_t *out)
+static size_t choose(const sweeping *s, mender *m, size_t room, uint32_t *out)
 {
     uint32_t chosen[KI_DEGREE_MOST];
     ki_prune *x = m->prune;
-    const size_t n = ki_prune_choose(x, room, KI_PRUNE_FACTOR, chosen);
+    const size_t n = ki_prune_pick(x, room, s->how->factor, chosen);
     size_t left = room - m->links, at = 0, written = 0;
 
     for (size_t i = 0; i < m->sought_n; i++) ki_bit_clear(m->marks, m->sought[i]);
@@ -179,6 +182,40 @@ static size_t choose(mender *m, size_t room, uint32_t *out)
     return written;
 }
 
+/* The new place of a node that is left and on no list yet; NOBODY: it is none. */
+static uint32_t take(const sweeping *s, mender *m, uint32_t pos)
+{
+    const uint32_t place = pos < s->old->n ? s->to[pos] : NOBODY;
+
+    return place != NOBODY && s->from[place] != NOBODY && mark(m, place) ? place : NOBODY;
+}
+
+/* NSW, whose far links are those that came by and stayed: what was linked to, in its order; in the
+ * place of a neighbour that is gone the nearest of its own that is left and not linked to yet. */
+static void lead_on(const sweeping *s, mender *m, uint32_t place)
+{
+    const uint32_t pos = s->from[place];
+    const _Atomic uint32_t *row = ki_graph_links(s->old, pos);
+    const size_t degree = s->old->degree, room = ki_prune_room(s->g, place);
+    uint32_t to[KI_DEGREE_MOST];
+    size_t n = 0;
+
+    (void)mark(m, place);
+    for (size_t i = 0; i < degree; i++) to[i] = take(s, m, ki_link_get(row + i));
+    for (size_t i = 0; i < degree && n < room; i++) {
+        const uint32_t link = ki_link_get(row + i);
+        const bool gone = link < s->old->n && s->to[link] == NOBODY;
+
+        for (size_t j = 0; gone && j < degree && to[i] == NOBODY; j++)
+            to[i] = take(s, m, ki_link_get(ki_graph_links(s->old, link) + j));
+        if (to[i] != NOBODY) m->link[n++] = to[i];
+    }
+    for (size_t i = 0; i < degree; i++)
+        if (to[i] != NOBODY) ki_bit_clear(m->marks, to[i]);
+    ki_bit_clear(m->marks, place);
+    ki_prune_store(s->g, place, m->link, n);
+}
+
 static void mend(const sweeping *s, mender *m, uint32_t place)
 {
     const size_t room = ki_prune_room(s->g, place);
@@ -191,7 +228,7 @@ static void mend(const sweeping *s, mender *m, uint32_t place)
     look_behind(s, m);
     if (m->sought_n > 0) {
         load(s, m, place);
-        m->links = choose(m, room, out);
+        m->links = choose(s, m, room, out);
         for (size_t i = 0; i < m->links; i++) ki_bit_clear(m->marks, out[i]);
         ki_prune_store(s->g, place, out, m->links);
     } else {
@@ -216,8 +253,13 @@ static kith_status mend_piece(void *arg, size_t piece)
     m->marks = ki_zeros(s->env, words, sizeof *m->marks);
     KI_NEED(m->marks);
     KI_TRY(ki_prune_create(s->env, s->v, s->g, &m->prune));
-    for (uint32_t place = first; place < end; place++)
-        if (s->from[place] != NOBODY) mend(s, m, place);
+    for (uint32_t place = first; place < end; place++) {
+        if (s->from[place] == NOBODY) continue;
+        if (s->how->keeps)
+            lead_on(s, m, place);
+        else
+            mend(s, m, place);
+    }
     KI_TRY(ki_progress_add(s->progress, end - first));
 out:
     if (m) ki_prune_free(m->prune);
@@ -241,7 +283,8 @@ static void move_codes(const sweeping *s)
     }
 }
 
-static kith_status choose_entries(const sweeping *s, uint64_t seed)
+/* Entries among the nodes, or levels above them. */
+static kith_status choose_entries(const sweeping *s)
 {
     kith_status st = KITH_OK;
     uint32_t *node = ki_array(s->env, s->kept, sizeof *node);
@@ -250,17 +293,21 @@ static kith_status choose_entries(const sweeping *s, uint64_t seed)
     KI_NEED(node);
     for (uint32_t i = 0; i < s->kept; i++)
         if (s->from[i] != NOBODY) node[n++] = i;
-    KI_TRY(ki_graph_choose_entries(s->g, node, n, seed));
+    if (s->g->tower)
+        KI_TRY(ki_tower_redraw(s->g, s->env, s->v, s->how, node, n, s->progress));
+    else
+        KI_TRY(ki_graph_choose_entries(s->g, node, n, s->how->seed));
 out:
     ki_release(s->env, node, s->kept, sizeof *node);
     return st;
 }
 
-kith_status ki_graph_sweep(ki_env *env, const ki_view *v, const ki_view *was, uint64_t seed,
-                           uint32_t threads, ki_progress *p, ki_graph **out, uint32_t *kept)
+kith_status ki_graph_sweep(ki_env *env, const ki_view *v, const ki_view *was,
+                           const ki_graph_how *how, uint32_t threads, ki_progress *p,
+                           ki_graph **out, uint32_t *kept)
 {
     const ki_graph *old = ki_graph_of(was);
-    sweeping s = {.env = env, .v = v, .was = was, .old = old, .progress = p};
+    sweeping s = {.env = env, .v = v, .was = was, .old = old, .how = how, .progress = p};
     kith_status st = KITH_OK;
     size_t pieces;
 
@@ -271,12 +318,13 @@ kith_status ki_graph_sweep(ki_env *env, const ki_view *v, const ki_view *was, ui
     place_rows(&s);
     KI_TRY(ki_graph_create(env, v, old->degree, old->lens, NULL, &s.g));
     ki_graph_inherit(s.g, old);
+    s.g->tower = ki_tower_share(old->tower); // the next one is made in its likeness
     move_codes(&s);
     KI_TRY(place_all(&s));
     if (p) ki_progress_init(p, p->watch, "mend", s.kept);
     pieces = ((size_t)s.kept + PIECE - 1) / PIECE;
     KI_TRY(ki_parallel(env, ki_thread_count(env, threads, pieces), pieces, mend_piece, &s));
-    KI_TRY(choose_entries(&s, seed));
+    KI_TRY(choose_entries(&s));
     *kept = s.kept;
     *out = s.g;
     s.g = NULL;

@@ -389,8 +389,9 @@ out:
     return st;
 }
 
+/* As when all are built at once: those that come early are to be from everywhere. */
 kith_status ki_tower_redraw(ki_graph *g, ki_env *env, const ki_view *v, const ki_graph_how *how,
-                            const uint32_t *node, size_t n, ki_progress *p)
+                            uint32_t *node, size_t n, ki_progress *p)
 {
     const uint32_t width = g->tower->width;
     kith_status st = KITH_OK;
@@ -400,6 +401,7 @@ kith_status ki_tower_redraw(ki_graph *g, ki_env *env, const ki_view *v, const ki
     KI_TRY(ki_tower_create(env, width, &t));
     ki_tower_release(g->tower);
     g->tower = t;
+    ki_random_shuffle(how->seed, KI_RNG_ORDER, node, n);
     KI_TRY(ki_graph_enter(g, node[0]));
     KI_TRY(ki_climber_init(&c, env, v, g, how->search));
     for (size_t i = 0; i < n; i++) {

@@ -61,9 +61,9 @@ void ki_climber_deinit(ki_climber *c);
 kith_status ki_tower_insert(ki_graph *g, ki_climber *c, uint32_t pos, uint32_t level, float factor);
 /* A tower of its own for the graph, in place of the one it has: each of the nodes [n], n > 0, is
  * put on the levels that are drawn for it; the highest, or the first where none rises, is the
- * entry. */
+ * entry. Shuffles node. */
 kith_status ki_tower_redraw(ki_graph *g, ki_env *env, const ki_view *v, const ki_graph_how *how,
-                            const uint32_t *node, size_t n, ki_progress *p);
+                            uint32_t *node, size_t n, ki_progress *p);
 /* A row at the end of level l, on which it has no links yet. NO_MEMORY. */
 kith_status ki_tower_append(ki_tower *t, uint32_t l, uint32_t pos, uint32_t below);
 

@@ -48,7 +48,7 @@ static void add_ids(two_indexes *t, const float *x, const int64_t *ids, size_t n
 }
 
 /* Ten rounds: half of the rows go and come back, in batches that are linked one by one. */
-static void churn(const char *codec, kith_metric m, size_t copies)
+static void churn(const char *navigator, const char *codec, kith_metric m, size_t copies)
 {
     float *x = need_floats((N + NQ) * D);
     kith_query how = KITH_QUERY_K(10);
@@ -63,8 +63,9 @@ static void churn(const char *codec, kith_metric m, size_t copies)
     for (size_t i = 0; i < N && copies; i++) // every row `copies` times, near and far apart
         memcpy(x + i * D, x + i / copies * D, D * sizeof *x);
     for (size_t i = 0; i < N; i++) ids[i] = (int64_t)i;
-    two_open(&t, codec, D, m, 2);
-    two_open(&fresh, codec, D, m, 2);
+    two_open_as(&t, navigator, codec, D, m, 2);
+    two_open_as(&fresh, navigator, codec, D, m, 2);
+    t.what = fresh.what = navigator;
     two_add(&t, KITH_ROWS(x, N, KITH_F32), ids);
     two_add(&fresh, KITH_ROWS(x, N, KITH_F32), ids);
     for (size_t round = 0; round < 10; round++) {
@@ -85,71 +86,86 @@ static void churn(const char *codec, kith_metric m, size_t copies)
 static void ten_rounds_of_half(void **state)
 {
     (void)state;
-    churn(",F16", KITH_L2, 0);
+    churn("Graph", ",F16", KITH_L2, 0);
+    churn("HNSW12(ef_construction=40)", "", KITH_COSINE, 0);
+    churn("NSW12(ef_construction=40)", "", KITH_L2, 0);
 }
 
 /* Copies come and go, so that chains lose their nodes and get new ones. */
 static void ten_rounds_of_copies(void **state)
 {
     (void)state;
-    churn("", KITH_COSINE, 3);
+    churn("Graph", "", KITH_COSINE, 3);
+    churn("HNSW12(ef_construction=40)", "", KITH_L2, 3);
 }
 
 /* However many are removed, at once or a few at a time, k answers come. */
-static void most_removed(void **state)
+static void share_removed(const char *navigator, size_t percent, bool in_order, bool at_once)
 {
     enum { ROWS = FEWER(3000, 2000) };
-    static const size_t percent[] = {10, 50, 90, 99};
-    const kith_rows q = {NULL, NQ, 0, KITH_F32};
+    const size_t gone = ROWS * percent / 100, step = at_once ? ROWS : ROWS / 12;
     float *x = need_floats((ROWS + NQ) * D);
+    const kith_rows q = {x + ROWS * D, NQ, 0, KITH_F32};
     int64_t *ids = calloc(ROWS, sizeof *ids);
+    uint64_t at = percent;
+    two_indexes t;
 
-    (void)state;
     assert_non_null(ids);
     clustered_rows(22, ROWS + NQ, D, 25, 0.8f, false, x);
-    for (size_t p = 0; p < 2 * sizeof percent / sizeof *percent; p++) {
-        const size_t gone = ROWS * percent[p / 2] / 100, step = p % 2 ? ROWS / 12 : ROWS;
-        kith_rows queries = q;
-        uint64_t at = p;
-        two_indexes t;
-
-        queries.data = x + ROWS * D;
-        for (size_t i = 0; i < ROWS; i++) ids[i] = (int64_t)i;
-        two_open(&t, "", D, KITH_L2, 2);
-        two_add(&t, KITH_ROWS(x, ROWS, KITH_F32), ids);
-        if (p < 6) shuffle(&at, ids, ROWS); // else in order: whole clusters go in their turn
-        for (size_t i = 0; i < gone; i += step)
-            two_remove(&t, ids + i, gone - i < step ? gone - i : step);
-        two_sound(&t, queries, 0.95);
-        must(kith_compact(t.graph, NULL));
-        assert_int_equal(number_of(t.graph, "removed"), 0);
-        two_sound(&t, queries, 0.95);
-        two_close(&t);
-    }
+    for (size_t i = 0; i < ROWS; i++) ids[i] = (int64_t)i;
+    two_open_as(&t, navigator, "", D, KITH_L2, 2);
+    t.what = navigator;
+    two_add(&t, KITH_ROWS(x, ROWS, KITH_F32), ids);
+    if (!in_order) shuffle(&at, ids, ROWS); // else whole clusters go in their turn
+    for (size_t i = 0; i < gone; i += step)
+        two_remove(&t, ids + i, gone - i < step ? gone - i : step);
+    two_sound(&t, q, 0.95);
+    must(kith_compact(t.graph, NULL));
+    assert_int_equal(number_of(t.graph, "removed"), 0);
+    two_sound(&t, q, 0.95);
+    two_close(&t);
     free(ids);
     free(x);
 }
 
+static void most_removed(void **state)
+{
+    static const size_t percent[] = {10, 50, 90, 99};
+
+    (void)state;
+    for (size_t p = 0; p < 8; p++) share_removed("Graph", percent[p / 2], p == 7, p % 2 == 0);
+    share_removed("HNSW12(ef_construction=40)", 50, false, false);
+    share_removed("HNSW12(ef_construction=40)", 90, true, false);
+    share_removed("NSW12(ef_construction=40)", 40, false, true);
+}
+
 /* A cluster disappears: those around it are linked past all of it. */
-static void a_region_removed(void **state)
+static void region_removed(const char *navigator)
 {
     float *x = need_floats((N + NQ) * D);
     int64_t ids[N];
     two_indexes t;
     size_t n = 0;
 
-    (void)state;
     clustered_rows(23, N + NQ, D, 1, 1.0f, false, x);
     for (size_t i = 0; i < N; i++) // a quarter, or so: one side of the heap
         if (x[i * D] > x[0]) ids[n++] = (int64_t)i;
     if (n > N * 2 / 5) n = N * 2 / 5;
-    two_open(&t, "", D, KITH_L2, 2);
+    two_open_as(&t, navigator, "", D, KITH_L2, 2);
     two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
     two_remove(&t, ids, n);
     must(kith_compact(t.graph, NULL));
     two_sound(&t, KITH_ROWS(x + N * D, NQ, KITH_F32), 0.95);
     two_close(&t);
     free(x);
+}
+
+static void a_region_removed(void **state)
+{
+    (void)state;
+    region_removed("Graph");
+    region_removed("HNSW16(ef_construction=40)");
+    region_removed("NSW16(ef_construction=40)");
 }
 
 /* Rows come and go by three hosts; each step gives the same bytes. */
@@ -172,13 +188,16 @@ static kith_index *churned(const float *x, uint32_t threads, const char *spec)
 
 static void the_same_bytes(void **state)
 {
+    static const char *const specs[] = {"Graph", "Graph16(sweep=0.1),F16",
+                                        "HNSW8(ef_construction=40)",
+                                        "NSW8(ef_construction=40,sweep=0.1)"};
     float *x = need_floats(N * D);
 
     (void)state;
     clustered_rows(24, N, D, 25, 0.8f, false, x);
     memcpy(x + N / 2 * D, x, N / 8 * D * sizeof *x); // copies
-    for (size_t i = 0; i < 2; i++) {
-        const char *spec = i ? "Graph16(sweep=0.1),F16" : "Graph";
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        const char *spec = specs[i];
         kith_index *one = churned(x, 1, spec), *two = churned(x, 2, spec);
         kith_index *five = churned(x, 5, spec);
 
@@ -205,50 +224,57 @@ static void bytes_are(const kith_index *ix, const uint8_t *want, size_t len)
     free(bytes);
 }
 
-/* The removal that sweeps, and an upsert that does, while the n-th allocation fails. */
-static void failed_allocations(void **state)
+/* The removal that sweeps, or an upsert that does, while the n-th allocation fails. */
+static void fails_at_each(const char *spec, bool upsert, size_t step)
 {
-    enum { ROWS = 1300, STEP = SANITIZED ? 29 : 15 };
+    enum { ROWS = 1300 };
     float *x = need_floats(2 * ROWS * D);
     int64_t ids[ROWS];
+    bool more = true;
 
-    (void)state;
     clustered_rows(25, 2 * ROWS, D, 9, 0.8f, false, x);
     for (size_t i = 0; i < ROWS; i++) ids[i] = (int64_t)i;
-    for (int upsert = 0; upsert < 2; upsert++) {
-        bool more = true;
+    for (size_t n = 1; more; n += step) {
+        failing_host f;
+        kith_status st;
+        uint8_t *bytes;
+        kith_index *ix;
+        size_t len;
 
-        for (size_t n = 1; more; n += STEP) {
-            failing_host f;
-            kith_status st;
-            uint8_t *bytes;
-            kith_index *ix;
-            size_t len;
-
-            failing_init(&f);
-            f.host.threads = 1;
-            must(kith_create("Graph16", D, KITH_L2, &f.host, &ix));
-            must(kith_add(ix, KITH_ROWS(x, ROWS, KITH_F32), ids, NULL, NULL));
-            must(kith_remove(ix, ids + 1000, 200, NULL));
-            bytes = bytes_of(ix, &len);
-            failing_alloc_at(&f, n, n % 2 == 0);
-            st = upsert ? kith_upsert(ix, KITH_ROWS(x + ROWS * D, 100, KITH_F32), ids, NULL, NULL)
-                        : kith_remove(ix, ids, 100, NULL);
-            more = failing_happened(&f);
-            failing_alloc_at(&f, 0, false);
-            if (st == KITH_OK) {
-                assert_int_equal(number_of(ix, "removed"), 0);
-            } else {
-                assert_int_equal(st, KITH_NO_MEMORY);
-                bytes_are(ix, bytes, len);
-            }
-            must(kith_verify(ix, NULL));
-            kith_free(ix);
-            free(bytes);
-            assert_null(failing_complaint(&f));
+        failing_init(&f);
+        f.host.threads = 1;
+        must(kith_create(spec, D, KITH_L2, &f.host, &ix));
+        must(kith_add(ix, KITH_ROWS(x, ROWS, KITH_F32), ids, NULL, NULL));
+        must(kith_remove(ix, ids + 1000, 200, NULL));
+        bytes = bytes_of(ix, &len);
+        failing_alloc_at(&f, n, n % 2 == 0);
+        st = upsert ? kith_upsert(ix, KITH_ROWS(x + ROWS * D, 100, KITH_F32), ids, NULL, NULL)
+                    : kith_remove(ix, ids, 100, NULL);
+        more = failing_happened(&f);
+        failing_alloc_at(&f, 0, false);
+        if (st == KITH_OK) {
+            assert_int_equal(number_of(ix, "removed"), 0);
+        } else {
+            assert_int_equal(st, KITH_NO_MEMORY);
+            bytes_are(ix, bytes, len);
         }
+        must(kith_verify(ix, NULL));
+        kith_free(ix);
+        free(bytes);
+        assert_null(failing_complaint(&f));
     }
     free(x);
+}
+
+static void failed_allocations(void **state)
+{
+    enum { STEP = SANITIZED ? 29 : 15 };
+
+    (void)state;
+    fails_at_each("Graph16", false, STEP);
+    fails_at_each("Graph16", true, STEP);
+    fails_at_each("HNSW6(ef_construction=20)", false, STEP);
+    fails_at_each("NSW6(ef_construction=20)", true, STEP);
 }
 
 typedef struct stopping {
