@@ -14,9 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { D = 24, SMALL = 9000, LARGE = 14000 };
+enum { D = 24, SMALL = 9000, LARGE = 14000, PART = 6 /* of the rows, with a graph */ };
 
 static float rows[LARGE][D];
+static size_t sizes[2]; /* rows of each version */
 static uint64_t drawn;
 
 static uint64_t draw(uint64_t below)
@@ -26,16 +27,16 @@ static uint64_t draw(uint64_t below)
 }
 
 /* Version v has rows of its own and says which it is by its first one. */
-static kith_index *version(size_t v)
+static kith_index *version(const char *spec, size_t v)
 {
-    const size_t n = v ? LARGE : SMALL;
+    const size_t n = sizes[v];
     kith_host host = KITH_HOST_INIT;
     kith_index *ix;
 
     host.threads = 1;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < D; j++) rows[i][j] = (float)((i * 31 + j * 7 + v) % 1009) / 8;
-    must(kith_create("Flat", D, KITH_L2, &host, &ix));
+    must(kith_create(spec, D, KITH_L2, &host, &ix));
     must(kith_add(ix, KITH_ROWS(rows, n, KITH_F32), NULL, NULL, NULL));
     return ix;
 }
@@ -61,7 +62,8 @@ static size_t check_file(const char *path)
     must(kith_open(path, KITH_OPEN_VERIFY, &host, &ix));
     must(kith_get(ix, 0, first));
     v = first[0] > 0;
-    assert_int_equal(kith_count(ix), v ? LARGE : SMALL);
+    assert_int_equal(kith_count(ix), sizes[v]);
+    if (sizes[1] < LARGE) must(kith_verify(ix, NULL)); // the graph as well
     kith_free(ix);
     return v;
 }
@@ -95,15 +97,19 @@ static void kill_one(kith_index *const ix[2], const char *path, uint64_t delay_u
     if (!WIFSIGNALED(how)) fail_msg("the child ended by itself");
 }
 
-void kill_saves(size_t n)
+void kill_saves(const char *spec, size_t n)
 {
+    const size_t part = strcmp(spec, "Flat") == 0 ? 1 : PART;
     const uint64_t seed = number_of("KITH_SEED", (uint64_t)time(NULL));
     const char *path = in_folder("a.kith");
-    kith_index *const ix[2] = {version(0), version(1)};
     size_t seen[2] = {0}, inside = 0;
+    kith_index *ix[2];
     uint64_t save_us;
     double start;
 
+    sizes[0] = SMALL / part;
+    sizes[1] = LARGE / part;
+    for (size_t i = 0; i < 2; i++) ix[i] = version(spec, i);
     n = (size_t)number_of("KITH_KILLS", n);
     drawn = seed;
     start = now();
@@ -120,8 +126,9 @@ void kill_saves(size_t n)
         if (files < 1 || files > 2)
             fail_msg("%zu files after kill %zu, seed %llu", files, i, (unsigned long long)seed);
     }
-    print_message("%zu kills, %zu inside a save of %.1f ms; old %zu, new %zu; seed %llu\n", n,
-                  inside, (double)save_us / 1000, seen[0], seen[1], (unsigned long long)seed);
+    print_message("%s: %zu kills, %zu inside a save of %.1f ms; old %zu, new %zu; seed %llu\n",
+                  spec, n, inside, (double)save_us / 1000, seen[0], seen[1],
+                  (unsigned long long)seed);
     if (n >= 100 && (inside < n / 20 || !seen[0] || !seen[1]))
         fail_msg("the kills missed the saves, seed %llu", (unsigned long long)seed);
     must(kith_save(ix[0], path, NULL)); // which sweeps what the last kill left

@@ -6,12 +6,20 @@
 static void two_hundred_kills(void **state)
 {
     (void)state;
-    kill_saves(200);
+    kill_saves("Flat", 200);
+}
+
+static void some_with_graphs(void **state)
+{
+    (void)state;
+    kill_saves("Graph16", 30);
+    kill_saves("HNSW8(ef_construction=20)", 30);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_kills)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_hundred_kills),
+                                       cmocka_unit_test(some_with_graphs)};
 
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }
