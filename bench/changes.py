@@ -5,10 +5,11 @@
 
 BUILD: folder with bench_search and hnswlib_worker (see bench/run). PARTS:
 
-churn   The set's first N rows (200,000). In each of 5 rounds a random tenth is removed and added
-        again under new ids: by kith in two calls, by hnswlib with markDelete and, in the places
-        of removed rows, addPoint(…, replace_deleted). Recall@10 and QPS before and after, at the
-        operating point of each side nearest .95 before.
+churn   The set's first N rows (200,000). In each of 5 rounds a random tenth is removed and as many
+        of the set's next rows come: by kith in two calls, by hnswlib with markDelete and, in the
+        places of removed rows, addPoint(…, replace_deleted). Rows that were removed do not come
+        back: where copies of rows lie, kith only notes one more. Recall@10 and QPS before and
+        after, at the operating point of each side nearest .95 before.
 adds    Into the whole set's index, of which both files are those of graph.py: the set's queries,
         which are new rows to it; 1,600 a round in one call, then 400 in a call each. hnswlib has
         but one kind of call.
@@ -32,11 +33,23 @@ PARTS = ["churn", "adds", "grown"]
 SHARE, CALL, MANY, SINGLE = .1, 1000, 1600, 400
 
 
-class Data(graph.Data):
-    """Ids are a row's number and any multiple of the number of rows."""
+class Living(graph.Data):
+    """Rows of which some live."""
+
+    def __init__(self, root, folder):
+        super().__init__(root, folder, "l2")
+        gt = np.load(os.path.join(folder, "gt.npy"))
+        self.near = gt[np.random.default_rng(5).permutation(len(gt))]     # as the queries are
+        self.to = self.distances(self.near)
+
+    def now(self, live):
+        self.live = live
+        to = np.where(live[self.near], self.to, np.inf)
+        self.bound = np.partition(to, graph.K - 1, 1)[:, graph.K - 1]
 
     def recall(self, path, nq):
-        (np.fromfile(path, np.int64) % len(self.rows)).tofile(path)
+        ids = np.fromfile(path, np.int64)
+        np.where((ids >= 0) & self.live[ids], ids, -1).tofile(path)
         return super().recall(path, nq)
 
 
@@ -56,33 +69,38 @@ def state(data, side, i, nq, tmp):
 
 
 def churn(args, data, tmp):
+    n, each, root = len(data.rows), int(SHARE * len(data.rows)), kithdata.data_root()
+    most = n + args.rounds * each
+    every = Living(root, kithdata.part(root, args.set, most))
+    live = np.arange(most) < n
+    every.now(live)
     sides = [graph.Hnswlib(args.build, data),
              graph.Kith(args.build, data, args.spec, reuse=True)]
-    nq, n, rng = min(len(data.queries), 2000), len(data.rows), np.random.default_rng(9)
+    nq, rng = len(data.queries), np.random.default_rng(9)
     for s in sides:
         graph.warm_up(data, s, nq, tmp, .15)
     where = [near(s, .95) for s in sides]
     report = [{"name": s.name, "point": list(s.points[i]), "removed": [], "added": [],
-               "before": state(data, s, i, nq, tmp), "after": []} for s, i in zip(sides, where)]
-    now = np.arange(n)                                       # the id of each row
+               "before": state(every, s, i, nq, tmp), "after": []} for s, i in zip(sides, where)]
     for r in range(args.rounds):
-        some = rng.choice(n, int(SHARE * n), replace=False)
-        gone = ids_file(data, "gone.npy", now[some])
-        now[some] += n
-        come = ids_file(data, "come.npy", now[some])
+        gone = rng.choice(np.flatnonzero(live), each, replace=False)
+        come = np.arange(n + r * each, n + (r + 1) * each)
+        live[gone], live[come] = False, True
+        every.now(live)
+        gone, come = ids_file(data, "gone.npy", gone), ids_file(data, "come.npy", come)
         turn = list(zip(sides, report, where))
         for s, told, i in turn[r % 2:] + turn[:r % 2]:
             told["removed"].append(s.worker.ask("remove", gone)[0])
-            put = ["put", data.base, come] if s.verb == "one" else ["add", data.base, come, 0]
+            put = ["put", every.base, come] if s.verb == "one" else ["add", every.base, come, 0]
             told["added"].append(s.worker.ask(*put)[0])
-            told["after"].append(state(data, s, i, nq, tmp))
+            told["after"].append(state(every, s, i, nq, tmp))
             print("%-16s round %d: removed %.3f s, added %.3f s, recall %.4f, %.0f/s" % (
                 s.name, r, told["removed"][-1], told["added"][-1], told["after"][-1]["recall"],
                 told["after"][-1]["qps"]), flush=True)
     for s in sides:
         s.end()
-    took = [np.add(told["removed"], told["added"]) for told in report]
-    return {"set": data.name, "rows": n, "sides": report, "ratio": ratio(*took)}
+    peer, own = (sum(told["removed"]) + sum(told["added"]) for told in report)
+    return {"set": data.name, "rows": n, "sides": report, "ratio": peer / own}
 
 
 def ratio(peer, own):
@@ -182,7 +200,7 @@ def main():
             report = json.load(f)
     for part in args.only or PARTS:
         folder = args.set if part == "adds" else kithdata.part(root, args.set, args.rows)
-        data = Data(root, folder, "l2")
+        data = graph.Data(root, folder, "l2")
         report[part] = {"churn": churn, "adds": adds, "grown": grown}[part](args, data, tmp)
         report[part]["time"] = "CPU" if args.cpu_time else "clock"
         with open(args.out, "w") as f:

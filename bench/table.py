@@ -95,20 +95,21 @@ def changes(build):
 
 
 def churn(c):
-    yield "A tenth removed and added again, {:,} rows of {}, {} rounds, {} time:".format(
+    yield "A tenth removed and as many others added, {:,} rows of {}, {} rounds, {} time:".format(
         c["rows"], c["set"], len(c["sides"][0]["added"]), c["time"])
     yield ""
-    yield ("| index | removed, s a round | added, s a round | recall before, after each round "
+    yield ("| index | removed, s | added, s | recall before, after each round "
            "| QPS before, after |")
     yield "|---" * 5 + "|"
     for s in c["sides"]:
-        yield "| %s at %s | %.3f | %.2f | %.4f, %s | %s, %s |" % (
-            s["name"], ":".join("%g" % p for p in s["point"]), median(s["removed"]),
-            median(s["added"]), s["before"]["recall"],
+        yield "| %s at %s | %s | %s | %.4f, %s | %s, %s |" % (
+            s["name"], ":".join("%g" % p for p in s["point"]),
+            " ".join("%.2f" % t for t in s["removed"]), " ".join("%.1f" % t for t in s["added"]),
+            s["before"]["recall"],
             " ".join("%.4f" % a["recall"] for a in s["after"]),
             "{:,.0f}".format(s["before"]["qps"]), "{:,.0f}".format(s["after"][-1]["qps"]))
     yield ""
-    yield "Ratio of a round's time, and its spread: %s." % times(c["ratio"])
+    yield "Ratio of the times of all rounds: **%.1f x**." % c["ratio"]
     yield ""
 
 
