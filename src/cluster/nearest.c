@@ -111,6 +111,12 @@ static void take(const ki_nearest *x, size_t hits, const int32_t *norm, size_t k
     }
 }
 
+/* No alias, so that it becomes vectors. */
+static void flip_bytes(const uint8_t *restrict from, size_t n, uint8_t flip, uint8_t *restrict to)
+{
+    for (size_t i = 0; i < n; i++) to[i] = from[i] ^ flip;
+}
+
 void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k, uint32_t self,
                      ki_near *near, uint32_t *count)
 {
@@ -129,7 +135,7 @@ void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k,
 
     ki_assert(k >= 1 && k <= KI_NEAREST_MOST && nq >= 1 && nq <= KI_PANEL);
     sums(x, queries, nq, norm);
-    for (size_t i = 0; i < nq * x->bytes; i++) x->query[i] = queries[i] ^ flip;
+    flip_bytes(queries, nq * x->bytes, flip, x->query);
     ki_pack_panel(x->query, x->bytes, nq, x->bytes, x->panel);
     for (size_t i = 0; i < KI_PANEL; i++) x->thr[i] = i < nq ? -INFINITY : INFINITY;
     memset(count, 0, nq * sizeof *count);

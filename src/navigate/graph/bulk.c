@@ -115,22 +115,25 @@ static void put(set *s, size_t i, uint16_t dist, uint16_t tag, uint32_t rank)
     s->tag[i] = tag;
 }
 
-/* Of one tag only the nearest stays, of all tags the nearest four. */
+/* Of one tag only the nearest stays, of all tags the nearest. All places are looked at, without a
+ * branch: which of them it will be nobody can foresee. Empty ones are the last, and have no tag. */
 static void offer_to(set *s, uint16_t dist, uint16_t tag, uint32_t rank)
 {
-    size_t last = 0;
+    size_t n = 0, same = WAYS, last = 0;
 
     for (size_t i = 0; i < WAYS; i++) {
-        if (s->rank[i] == UINT32_MAX) {
-            put(s, i, dist, tag, rank);
-            return;
-        }
-        if (s->tag[i] == tag) {
-            if (smaller(dist, rank, s, i)) put(s, i, dist, tag, rank);
-            return;
-        }
-        if (!smaller(s->dist[i], s->rank[i], s, last)) last = i;
+        n += s->rank[i] != UINT32_MAX;
+        same = s->tag[i] == tag ? i : same;
     }
+    if (same < WAYS) {
+        if (smaller(dist, rank, s, same)) put(s, same, dist, tag, rank);
+        return;
+    }
+    if (n < WAYS) {
+        put(s, n, dist, tag, rank);
+        return;
+    }
+    for (size_t i = 1; i < WAYS; i++) last = smaller(s->dist[last], s->rank[last], s, i) ? i : last;
     if (smaller(dist, rank, s, last)) put(s, last, dist, tag, rank);
 }
 
@@ -192,10 +195,11 @@ static kith_status sketch_piece(void *arg, size_t piece)
 /* What one thread needs for a group and its parts. owns: all. */
 typedef struct worker {
     ki_nearest block;
-    int16_t *sketch; /* [sketches][PROJECTIONS] of the block's rows */
-    size_t sketches;
-    ki_near *near; /* [KI_PANEL][KI_NEAREST_MOST] */
-    offer *offers; /* [OFFERS] */
+    size_t room;     /* rows of a leaf */
+    int16_t *sketch; /* [room][PROJECTIONS] of the block's rows */
+    ki_near *near;   /* [room][KI_NEAREST_MOST], room at least KI_PANEL */
+    uint32_t *count; /* [room] of them */
+    offer *offers;   /* [OFFERS] */
 } worker;
 
 static kith_status need_block(const build *b, worker *w, size_t n)
@@ -211,18 +215,38 @@ static void load_row(const build *b, worker *w, size_t i, uint32_t rank)
     memcpy(w->block.rows + i * bytes, code_of(b, rank), bytes);
 }
 
+static void free_room(const build *b, worker *w)
+{
+    ki_release(b->env, w->sketch, w->room, PROJECTIONS * sizeof *w->sketch);
+    ki_release(b->env, w->near, w->room, KI_NEAREST_MOST * sizeof *w->near);
+    ki_release(b->env, w->count, w->room, sizeof *w->count);
+    w->sketch = NULL;
+    w->near = NULL;
+    w->count = NULL;
+}
+
+static kith_status need_room(const build *b, worker *w, size_t n)
+{
+    kith_status st = KITH_OK;
+
+    free_room(b, w);
+    w->room = n;
+    w->sketch = ki_array(b->env, n, PROJECTIONS * sizeof *w->sketch);
+    KI_NEED(w->sketch);
+    w->near = ki_array(b->env, n, KI_NEAREST_MOST * sizeof *w->near);
+    KI_NEED(w->near);
+    w->count = ki_array(b->env, n, sizeof *w->count);
+    KI_NEED(w->count);
+out:
+    return st;
+}
+
 static kith_status load_leaf(const build *b, worker *w, const uint32_t *rank, size_t n)
 {
     kith_status st = KITH_OK;
 
     KI_TRY(need_block(b, w, n));
-    if (n > w->sketches) {
-        ki_release(b->env, w->sketch, w->sketches, PROJECTIONS * sizeof *w->sketch);
-        w->sketches = 0;
-        w->sketch = ki_array(b->env, n, PROJECTIONS * sizeof *w->sketch);
-        KI_NEED(w->sketch);
-        w->sketches = n;
-    }
+    if (n > w->room) KI_TRY(need_room(b, w, n));
     for (size_t i = 0; i < n; i++) {
         load_row(b, w, i, rank[i]);
         memcpy(w->sketch + i * PROJECTIONS, b->sketch + (size_t)rank[i] * PROJECTIONS,
@@ -233,14 +257,19 @@ out:
     return st;
 }
 
-/* Row i of a leaf to one that is near it, and that to it. */
-static offer *offer_both(const build *b, const worker *w, const uint32_t *rank, size_t i,
-                         ki_near one, offer *to)
+/* Row i of a leaf to the j-th that is near it, and that to it; but not where it will be offered from
+ * there as well: it is among the nearest of that, too. */
+static offer *offer_both(const build *b, const worker *w, const uint32_t *rank, size_t i, size_t j,
+                         size_t k, offer *to)
 {
+    const ki_near one = w->near[i * k + j];
+    const size_t others = w->count[one.row];
+    const ki_near last = w->near[one.row * k + others - 1];
     const int16_t *x = w->sketch + i * PROJECTIONS, *y = w->sketch + one.row * PROJECTIONS;
     const uint16_t dist = short_of(one.dist);
 
     *to++ = make_offer(b, rank[i], rank[one.row], dist, direction(x, y));
+    if (others < k || one.dist < last.dist || (one.dist == last.dist && i <= last.row)) return to;
     *to++ = make_offer(b, rank[one.row], rank[i], dist, direction(y, x));
     return to;
 }
@@ -250,18 +279,20 @@ static kith_status leaf(const build *b, worker *w, const uint32_t *rank, size_t 
 {
     const size_t bytes = b->g->lens->bytes;
     kith_status st = KITH_OK;
-    uint32_t count[KI_PANEL];
 
     if (n < 2) return KITH_OK;
     KI_TRY(load_leaf(b, w, rank, n));
     for (size_t q = 0; q < n; q += KI_PANEL) {
         const size_t nq = n - q < KI_PANEL ? n - q : KI_PANEL;
+
+        ki_nearest_find(&w->block, w->block.rows + q * bytes, nq, k, (uint32_t)q, w->near + q * k,
+                        w->count + q);
+    }
+    for (size_t q = 0; q < n; q += KI_PANEL) {
         offer *o = w->offers;
 
-        ki_nearest_find(&w->block, w->block.rows + q * bytes, nq, k, (uint32_t)q, w->near, count);
-        for (size_t i = 0; i < nq; i++)
-            for (size_t j = 0; j < count[i]; j++)
-                o = offer_both(b, w, rank, q + i, w->near[i * k + j], o);
+        for (size_t i = q; i < n && i < q + KI_PANEL; i++)
+            for (size_t j = 0; j < w->count[i]; j++) o = offer_both(b, w, rank, i, j, k, o);
         deliver(b, w->offers, (size_t)(o - w->offers));
     }
 out:
@@ -400,8 +431,7 @@ static kith_status open_worker(const build *b, worker *w)
     kith_status st = KITH_OK;
 
     *w = (worker){0};
-    w->near = ki_array(b->env, KI_PANEL * KI_NEAREST_MOST, sizeof *w->near);
-    KI_NEED(w->near);
+    KI_TRY(need_room(b, w, KI_PANEL));
     w->offers = ki_array(b->env, OFFERS, sizeof *w->offers);
     KI_NEED(w->offers);
 out:
@@ -411,8 +441,7 @@ out:
 static void close_worker(const build *b, worker *w)
 {
     ki_nearest_deinit(&w->block);
-    ki_release(b->env, w->sketch, w->sketches, PROJECTIONS * sizeof *w->sketch);
-    ki_release(b->env, w->near, KI_PANEL * KI_NEAREST_MOST, sizeof *w->near);
+    free_room(b, w);
     ki_release(b->env, w->offers, OFFERS, sizeof *w->offers);
 }
 
