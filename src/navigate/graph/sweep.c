@@ -139,7 +139,7 @@ static void look_at(const sweeping *s, mender *m, uint32_t pos, uint32_t *list, 
 static void look_behind(const sweeping *s, mender *m)
 {
     for (size_t i = 0; i < m->gone_n; i++)
-        KI_PREFETCH(ki_unconst((const void *)(uintptr_t)ki_graph_links(s->old, m->gone[i])));
+        KI_PREFETCH(ki_graph_links(s->old, m->gone[i]));
     for (size_t i = 0; i < m->gone_n && (i < m->lost || m->sought_n < m->lost); i++)
         look_at(s, m, m->gone[i], m->sought, &m->sought_n, SOUGHT);
 }

@@ -268,8 +268,7 @@ static void ask_for_links(const ki_walk *w, uint32_t pos)
 {
     const _Atomic uint32_t *row = ki_graph_links(w->g, pos);
 
-    for (size_t i = 0; i < w->g->degree; i += KI_LINK_STEP)
-        KI_PREFETCH(ki_unconst((const void *)(uintptr_t)(row + i)));
+    for (size_t i = 0; i < w->g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
 }
 
 /* Rows with their keys: n of them enter the pool if they are within the bound. */
@@ -280,7 +279,7 @@ static kith_status take(ki_walk *w, const ki_walk_ask *ask, const uint32_t *pos,
     const float bound = w->bound;
     kith_status st = KITH_OK;
 
-    if (before + 2 * KI_WALK_BATCH > w->pool_room) KI_TRY(grow_pool(w));
+    if (before + 2 * (size_t)KI_WALK_BATCH > w->pool_room) KI_TRY(grow_pool(w));
     for (size_t i = 0; i < n; i++) {
         w->pool_key[w->open] = key[i];
         w->pool[w->open] = pos[i];
