@@ -23,6 +23,7 @@ static kith_status find(job *j, const matrix *q, uint32_t k, int64_t *ids, float
     kith_status st = KITH_OK;
 
     how.watch = &j->watch;
+    how.recall = 1; // BASE may be an index that finds most by itself
     for (size_t i = 0; i < q->n; i += BLOCK) {
         const size_t n = q->n - i < BLOCK ? q->n - i : BLOCK;
         TRY(progress_step(&j->progress, "searching", i, q->n));
@@ -83,9 +84,9 @@ const command cmd_gt = {
     "gt",
     "BASE QUERIES -o GT.npy [-k K] [--metric NAME] [option]…",
     "the exact neighbours of queries, to measure others with",
-    "Searches all rows of BASE (any file kith build reads) exactly and writes two arrays: the "
-    "ids, int64, best first, ties by the smaller id, -1 where there are fewer than K rows, and "
-    "beside it the distances or similarities, float32.",
+    "Searches all rows of BASE (any file kith build reads, or an index of any kind) exactly and "
+    "writes two arrays: the ids, int64, best first, ties by the smaller id, -1 where there are "
+    "fewer than K rows, and beside it the distances or similarities, float32.",
     "kith gt base.npy query.npy -k 100 -o gt.npy\n",
     options,
     2,

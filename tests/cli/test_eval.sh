@@ -25,6 +25,19 @@ assert (g == order).all() and (gd == np.take_along_axis(d, order, 1)).all()"
 cp gt.npy first.npy
 ok gt base.kith q.npy -k 10 -o gt.npy --threads 1 -q
 cmp -s gt.npy first.npy || bad "gt of the index is not gt of its vectors"
+"$python" -c "
+import numpy as np
+r = np.random.default_rng(3)
+np.save('many.npy', r.normal(size=(3000, 24)).astype('f4'))
+np.save('few.npy', r.normal(size=(40, 24)).astype('f4'))"
+ok gt many.npy few.npy -k 10 -o exact.npy -q
+for spec in 'Graph16(effort=10)' 'HNSW4(ef=10)'; do
+    ok build many.npy -o walks.kith --spec "$spec" -q
+    ok gt walks.kith few.npy -k 10 -o walked.npy -q
+    cmp -s walked.npy exact.npy || bad "gt of $spec is not exact"
+    ok search walks.kith few.npy -k 10 -o walked.npy -q
+    cmp -s walked.npy exact.npy && bad "a walk of $spec finds all: it proves nothing"
+done
 for metric in ip cosine l1; do
     ok gt base.npy q.npy -k 700 -o g_$metric.npy --metric $metric -q
     check "
