@@ -17,7 +17,8 @@
 enum {
     BATCH_MOST = 1024,
     BATCH_SHARE = 64, /* of the nodes */
-    ANCHOR = 6        /* rows that lead to one, directly or not: it is not on an island, then */
+    SPARE = 6, /* a row of Graph that is full is pruned to leave one of so many places free */
+    ANCHOR = 6 /* rows that lead to one, directly or not: it is not on an island, then */
 };
 
 /* A new row, and what its walk found. */
@@ -268,7 +269,8 @@ static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, b
 }
 
 /* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be
- * pos itself. *linked tells. */
+ * pos itself. *linked tells. Pruning is dear, so that Graph leaves some places free for the next
+ * links; rows of HNSW have as many links as its users know. */
 static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked)
 {
     ki_graph *g = in->g;
@@ -296,7 +298,8 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     in->prune->one[room].pos = pos;
     in->prune->n = room + 1;
     ki_prune_measure(in->prune, from);
-    n = ki_prune_pick(in->prune, room, in->how->factor, out);
+    n = ki_prune_pick(in->prune, room - (in->how->at_once ? room / SPARE : 0), in->how->factor,
+                      out);
     ki_prune_store(g, from, out, n);
     for (size_t i = 0, j = 0; i < in->prune->n; i++) { // out is in the order of the candidates
         const uint32_t one = in->prune->one[i].pos;
