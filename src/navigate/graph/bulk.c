@@ -257,8 +257,8 @@ out:
     return st;
 }
 
-/* Row i of a leaf to the j-th that is near it, and that to it; but not where it will be offered from
- * there as well: it is among the nearest of that, too. */
+/* Row i of a leaf to the j-th that is near it, and that to it; but not where it is offered from
+ * there as well, being among the nearest of that. */
 static offer *offer_both(const build *b, const worker *w, const uint32_t *rank, size_t i, size_t j,
                          size_t k, offer *to)
 {

@@ -17,8 +17,8 @@
 enum {
     BATCH_MOST = 1024,
     BATCH_SHARE = 64, /* of the nodes */
-    SPARE = 6, /* a row of Graph that is full is pruned to leave one of so many places free */
-    ANCHOR = 6 /* rows that lead to one, directly or not: it is not on an island, then */
+    SPARE = 6,        /* a full row of Graph is pruned to leave one of so many places free */
+    ANCHOR = 6        /* rows that lead to one, directly or not: it is not on an island, then */
 };
 
 /* A new row, and what its walk found. */
