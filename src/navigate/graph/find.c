@@ -14,7 +14,7 @@ enum {
     VISITS_EACH = 12, /* distances that a walk costs for each row of its effort, about */
     FEWER_NEAR = 4,   /* so many times fewer pass near the query: a walk would miss what does */
     PATIENCE = 4,     /* so many times what a walk should cost is too much */
-    RANGE_K = 10,     /* range: the walk finds its way by so many nearest */
+    LEAST_K = 10, /* the walk finds its way by so many nearest at least, as far as effort goes */
     WALK_LEAST = 1000 /* live rows; fewer are looked at one by one */
 };
 
@@ -467,6 +467,17 @@ static float slack_of(const ki_graph *g, const ki_ask *ask, size_t effort)
     return slack < 0.01f ? 0.01f : slack;
 }
 
+/* By whose distance a walk finds its way: the k-th, but where nobody said what slack to give, not
+ * one of the very nearest, which says little of how far the rest lies: a walk for one row would
+ * stop at the first that seems near. */
+static size_t way_k(const ki_graph *g, const ki_ask *ask, size_t k, size_t effort)
+{
+    const bool given = ask->slack > 0.0f || (g->slack > 0.0f && !ask->effort);
+    const size_t least = effort < LEAST_K ? effort : LEAST_K;
+
+    return given || k > least ? k : least;
+}
+
 kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t nq,
                             const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx)
 {
@@ -481,7 +492,7 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
               .scratch = scratch,
               .receive = receive,
               .ctx = ctx};
-    const size_t k = ask->k == SIZE_MAX ? RANGE_K : ask->k;
+    const size_t k = ask->k == SIZE_MAX ? LEAST_K : ask->k;
     size_t effort = ask->effort ? ask->effort : g ? g->effort : 1, threads;
 
     if (effort < k) effort = k;
@@ -490,7 +501,7 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
     if (better_exact(v, g, ask, effort))
         return ki_exact_search(v, env, q, nq, ask, scratch, receive, ctx);
     c.walk = (ki_walk_ask){.n = v->n,
-                           .k = k,
+                           .k = way_k(g, ask, k, effort),
                            .effort = effort,
                            .slack = slack_of(g, ask, effort),
                            .max_visits = ask->max_visits,

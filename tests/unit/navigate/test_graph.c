@@ -179,6 +179,29 @@ static void emptied_and_filled_again(void **state)
     free(x);
 }
 
+/* Rows of very different lengths: the nearest one says little of how far the rest lies, and whoever
+ * asks for it alone finds it as well as who asks for ten. */
+static void one_neighbour(void **state)
+{
+    enum { N = FEWER(8000, 3000), D = 16, MANY = 200 };
+    float *x = need_floats((N + MANY) * D);
+    kith_query how = KITH_QUERY_K(1);
+    uint64_t at = 12;
+    two_indexes t;
+
+    (void)state;
+    for (size_t i = 0; i < N + MANY; i++) {
+        const float by = expf(2 * draw_normal(&at));
+
+        for (size_t j = 0; j < D; j++) x[i * D + j] = by * draw_normal(&at);
+    }
+    two_open(&t, "", D, KITH_L2, 2);
+    two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
+    two_floor(&t, KITH_ROWS(x + N * D, MANY, KITH_F32), &how, 0.95);
+    two_close(&t);
+    free(x);
+}
+
 static void out_of_reach(void *rows, const char *name, const char *unit, double value)
 {
     (void)unit;
@@ -223,6 +246,7 @@ int main(void)
         cmocka_unit_test(queries_of_another_kind),
         cmocka_unit_test(long_rows_of_bytes),
         cmocka_unit_test(few_rows),
+        cmocka_unit_test(one_neighbour),
         cmocka_unit_test(what_comes_cuts_nothing_off),
         cmocka_unit_test(emptied_and_filled_again),
     };
