@@ -124,7 +124,8 @@ static kith_status set_refine(const ki_spec *spec, const ki_spec_item *it, ki_pl
 {
     const int bits = ki_param_find(&plan->nav->params, "code_bits");
     const ki_spec_item *rows = it->child >= 0 ? &spec->item[it->child] : NULL;
-    const bool flat = strcmp(it->name, "RFlat") == 0, sq4 = strcmp(plan->codec->name, "SQ4") == 0;
+    const bool flat = strcmp(it->name, "RFlat") == 0;
+    const double want = strcmp(plan->codec->name, "SQ4") == 0 ? 4 : 8;
 
     if (plan->codec->type != KI_CODED)
         return ki_spec_fail(spec, it->column, "%s follows SQ8, SQ6 or SQ4, which walks read",
@@ -133,9 +134,13 @@ static kith_status set_refine(const ki_spec *spec, const ki_spec_item *it, ki_pl
         if (plan->codec_params[i] != plan->codec->params.row[i].preset)
             return ki_spec_fail(spec, it->column, "%s before %s takes no parameters",
                                 plan->codec->name, it->name);
-    if (it->has_number || it->suffix[0] || (flat ? rows != NULL : !rows || rows->next >= 0))
+    if (it->has_number || it->suffix[0] || it->options > 0 ||
+        (flat ? rows != NULL : !rows || rows->next >= 0))
         return ki_spec_fail(spec, it->column, "RFlat, or Refine with one codec was expected");
-    if (bits >= 0) plan->params[bits] = sq4 ? 4 : 8;
+    if (bits >= 0 && plan->params[bits] > 0 && plan->params[bits] != want)
+        return ki_spec_fail(spec, it->column, "code_bits is %g, and %s says %g", plan->params[bits],
+                            plan->codec->name, want);
+    if (bits >= 0) plan->params[bits] = want;
     plan->codec = flat ? ki_codec_find("F32") : NULL;
     return flat ? KITH_OK : set_codec(spec, rows, plan);
 }
@@ -183,6 +188,7 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
 {
     kith_status st = KITH_OK;
     ki_plan plan = {.nav = NULL, .codec = NULL, .p = metric_rows[0].preset};
+    bool refined = false;
     ki_spec spec;
 
     KI_TRY(ki_spec_parse(text, &spec));
@@ -191,8 +197,9 @@ kith_status ki_plan_parse(const char *text, kith_metric m, ki_plan *out)
         char name[KI_SPEC_NAME * 3];
 
         item_text(it, name, sizeof name);
-        if (plan.nav && plan.codec && refines(it)) {
+        if (plan.nav && plan.codec && refines(it) && !refined) {
             KI_TRY(set_refine(&spec, it, &plan));
+            refined = true;
             continue;
         }
         if (plan.nav) {
