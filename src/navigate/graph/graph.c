@@ -560,7 +560,7 @@ kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how,
     ki_graph *anew = NULL;
     bool mended = false;
 
-    if (st == KITH_OK && (g || v->live < NODES_LEAST)) goto out;
+    if (st == KITH_OK && (g ? g->since == 0 : v->live < NODES_LEAST)) goto out;
     if (st == KITH_CORRUPT) {
         if (!out->damage[0]) ki_sentence_get(out->damage);
         st = KITH_OK;

@@ -197,7 +197,7 @@ static kith_status read_head(const opening *o, ki_span s)
     g->effort = ki_le32(h + 28);
     slack = ki_le32(h + 32);
     memcpy(&g->slack, &slack, sizeof slack);
-    g->since = ki_le32(h + 36);
+    g->since = ki_le32(h + 36) < g->n ? ki_le32(h + 36) : g->n;
     if (!ki_mul(ki_le32(h + 20), g->lens->bytes, &codes) ||
         !ki_add(codes, HEAD + 4 * (size_t)ki_le32(h + 20), &len) || s.len != len ||
         ki_le32(h + 24) != g->lens->bytes)

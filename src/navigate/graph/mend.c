@@ -215,7 +215,7 @@ static uint32_t find_nodes(const mending *m)
 
     for (uint32_t pos = 0; pos < g->n; pos++) {
         const size_t room = ki_prune_room(g, pos);
-        bool linked = room < g->degree || ki_view_live(m->v, pos);
+        bool linked = ki_graph_twin(g, pos) != pos || ki_view_live(m->v, pos);
 
         if (ki_bit_get(m->chained, pos)) continue;
         for (size_t i = 0; !linked && i < room; i++)

@@ -427,6 +427,78 @@ static void wrong_where_linked_one_by_one(void **state)
     free(whole.p);
 }
 
+static void rows_of_level_1(void *count, const char *name, const char *text, double value)
+{
+    (void)text;
+    if (strcmp(name, "level_1_rows") == 0) *(double *)count = value;
+}
+
+/* Rows that were removed before there was a graph have no links and rise to no level, whatever is
+ * mended. */
+static void removed_before_the_graph(void **state)
+{
+    enum { BEFORE = 900, GONE = 60 };
+    int64_t gone[GONE];
+    bytes whole = {0}, hurt = {0};
+    double was = 0, is = -1;
+    kith_index *ix;
+
+    (void)state;
+    clustered_rows(11, N, D, 20, 0.7f, false, rows[0]);
+    for (size_t i = 0; i < GONE; i++) gone[i] = (int64_t)i * 7;
+    must(kith_create("HNSW12(ef_construction=40,sweep=0)", D, KITH_L2, NULL, &ix));
+    must(kith_add(ix, KITH_ROWS(rows[0], BEFORE, KITH_F32), NULL, NULL, NULL));
+    must(kith_remove(ix, gone, GONE, NULL));
+    must(kith_add(ix, KITH_ROWS(rows[BEFORE], N - BEFORE, KITH_F32), NULL, NULL, NULL));
+    must(kith_inspect(ix, "graph", rows_of_level_1, &was, NULL));
+    assert_true(was > 0);
+    must(kith_write(ix, append, &whole));
+    kith_free(ix);
+    with_change(&whole, GLEV, level_twice, &hurt);
+    must(kith_open_view(hurt.p, hurt.len, 0, NULL, &ix));
+    must(kith_repair(ix, NULL, NULL, NULL));
+    must(kith_verify(ix, NULL));
+    must(kith_inspect(ix, "graph", rows_of_level_1, &is, NULL));
+    assert_int_equal(is, was);
+    kith_free(ix);
+    free(whole.p);
+    free(hurt.p);
+}
+
+static void since_one(uint8_t *p, size_t len)
+{
+    (void)len;
+    ki_put_le32(p + 36, 1);
+}
+
+/* What additions cut off is no damage before reach is looked at; kith_repair looks. */
+static void what_waits_for_repair(void **state)
+{
+    bytes whole = {0}, hurt = {0}, both = {0};
+    told first = {{0}, {0}}, second = {{0}, {0}};
+    two_indexes t;
+    kith_index *ix;
+
+    (void)state;
+    make(&t, "", &whole);
+    with_change(&whole, GLNK, rows_forgotten, &hurt);
+    with_change(&hurt, GRPH, since_one, &both);
+    must(kith_open_view(both.p, both.len, 0, NULL, &ix));
+    must(kith_verify(ix, NULL));
+    must(kith_repair(ix, take, &first, NULL));
+    assert_string_equal(first.damage, "");
+    if (!strstr(first.mended, "unreached")) fail_msg("mended: %s", first.mended);
+    must(kith_repair(ix, take, &second, NULL));
+    assert_string_equal(second.mended, "");
+    kith_free(t.graph);
+    t.graph = ix;
+    two_sound(&t, KITH_ROWS(rows[700], 30, KITH_F32), 1.0); // themselves
+    two_close(&t);
+    free(whole.p);
+    free(hurt.p);
+    free(both.p);
+}
+
 /* The same of bytes, whose walk codes are the rows themselves. */
 static void links_of_bytes(void **state)
 {
@@ -826,6 +898,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_with_right_checksums),
         cmocka_unit_test(wrong_where_linked_one_by_one),
+        cmocka_unit_test(removed_before_the_graph),
+        cmocka_unit_test(what_waits_for_repair),
         cmocka_unit_test(links_of_bytes),
         cmocka_unit_test(halves),
         cmocka_unit_test(wrong_checksums),
