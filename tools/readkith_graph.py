@@ -76,6 +76,7 @@ class Lens:
         power = 1 << self.wide.bit_length() - 1
         factor = np.float32(1 / np.sqrt(np.float64(power)))
         drawn = draws(self.seed, ROTATION, ROUNDS * self.wide)
+        self.odd = np.array([x & 1 for x in drawn[:self.wide]], bool)
         self.rounds = []
         for r in range(ROUNDS):
             start = self.wide - power if r % 2 else 0
@@ -95,6 +96,8 @@ class Lens:
         if self.rows.metric == "cosine":
             some = length > 0
             out[some, :d] = wide[some] / length[some, None]
+            by = np.float32(1 / np.sqrt(np.float64(self.wide)))
+            out[~some] = np.where(self.odd, -by, by)
         elif self.rows.metric == "ip":
             share = length / np.float64(self.longest)
             out[:, :d] = wide / np.float64(self.longest)

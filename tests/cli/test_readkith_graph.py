@@ -47,6 +47,7 @@ def inputs():
     x = draw.normal(size=(30, D))[draw.integers(0, 30, N + MORE)]
     x = (3 * x + draw.normal(size=x.shape)).astype(np.float32)
     x[N - 100:N] = x[:100]
+    x[N - 150] = 0
     x[N:N + 20] = x[5]  # new copies of a row without and with copies of its own
     x[N + 20:N + 40] = x[N - 300]
     u8 = np.clip(12 * x + 128, 0, 255).astype(np.uint8)

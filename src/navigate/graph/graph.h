@@ -50,8 +50,8 @@ enum {
 #define KI_GRAPH_BITS_PARAM                                                                        \
     {"code_bits", "walk_bits", KI_PARAM_INT, 0, 8, 0,                                              \
      "of each component in the codes that walks read, where these are not the rows themselves: "   \
-     "8, or 4 of them, which is half the memory to go through (others are rounded up); 0: what "   \
-     "is faster"}
+     "8, or 4 of them, which is half the memory to go through, unless 4 do not tell near rows "    \
+     "apart (others are rounded up); 0: what is faster"}
 // clang-format on
 
 /* How rows are linked: what a navigator makes of its parameters. */

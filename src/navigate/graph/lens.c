@@ -122,13 +122,26 @@ static void divide(float *x, size_t d, double by)
     for (size_t i = 0; i < d; i++) x[i] = (float)((double)x[i] / by);
 }
 
+/* A row of zeros has the cosine 0 with all: its place is at a right angle to them, or nearly so, at
+ * length 1 in a random direction. In the middle it would be everybody's nearest, and hide them from
+ * one another. */
+static void place_zero(const ki_lens *l, float *x)
+{
+    const float by = (float)(1.0 / sqrt((double)l->wide));
+
+    for (size_t i = 0; i < l->wide; i++)
+        x[i] = ki_random(l->seed, KI_RNG_ROTATION, i) & 1 ? -by : by;
+}
+
 /* x [d] to its place among rows whose L2 is the metric; zeros up to `bytes`. */
 static void place(const ki_lens *l, float *x, bool query)
 {
     const double length = l->metric == KITH_L2 ? 0.0 : length_of(x, l->d);
 
     for (size_t i = l->d; i < l->wide; i++) x[i] = 0.0f;
-    if (l->metric == KITH_COSINE || (l->metric == KITH_IP && query)) {
+    if (l->metric == KITH_COSINE && !(length > 0.0)) {
+        place_zero(l, x);
+    } else if (l->metric == KITH_COSINE || (l->metric == KITH_IP && query)) {
         if (length > 0.0) divide(x, l->d, length);
     } else if (l->metric == KITH_IP) {
         const double share = length / (double)l->longest;
@@ -287,7 +300,7 @@ static void look_how_coarse(ki_lens *l, const float *x, const uint8_t *codes, si
 {
     const size_t w = l->wide, probes = m < PROBES ? m : PROBES;
     const double limit = TOO_COARSE * sqrt((double)FEW_DIMENSIONS / 6.0);
-    size_t lumped = 0, lumped_halves = 0;
+    size_t lumped = 0, poor = 0, lumped_halves = 0;
 
     for (size_t p = 0; p < probes; p++) {
         double least = INFINITY;
@@ -303,10 +316,13 @@ static void look_how_coarse(ki_lens *l, const float *x, const uint8_t *codes, si
             if ((double)s < least) least = (double)s;
         }
         lumped += sqrt(least) < limit;
-        lumped_halves += sqrt(least) < HALF * limit;
+        poor += sqrt(least) < HALF * limit;
+        lumped_halves += sqrt(least) < 2 * HALF;
     }
     *coarse = lumped > probes / 4;
-    l->halves = lumped_halves <= probes / 4;
+    l->halves = lumped_halves > probes / 4 ? KI_HALVES_LUMP
+                : poor > probes / 4        ? KI_HALVES_POOR
+                                           : KI_HALVES_GOOD;
 }
 
 static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
@@ -370,12 +386,13 @@ out:
 kith_status ki_lens_halve(ki_lens **l, uint32_t bits)
 {
     const ki_lens *from = *l;
-    const bool best = from->halves && from->wide >= HALVED_LEAST;
+    const bool best = from->halves == KI_HALVES_GOOD && from->wide >= HALVED_LEAST;
     const size_t turns = KI_LENS_ROUNDS * from->wide;
     kith_status st = KITH_OK;
     ki_lens *to = NULL;
 
-    if (from->kind != KI_LENS_CODE || !(bits > 0 ? bits <= 4 : best)) return KITH_OK;
+    if (from->kind != KI_LENS_CODE || from->halves == KI_HALVES_LUMP) return KITH_OK;
+    if (bits > 0 ? bits > 4 : !best) return KITH_OK;
     to = ki_zeros(from->env, 1, sizeof *to);
     KI_NEED(to);
     *to = *from;
@@ -462,7 +479,10 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
     if (l->halved) l->bytes = ki_plane(l->wide);
     l->longest = ki_le_f32(bytes.ptr + 24);
     l->scale = ki_le_f32(bytes.ptr + 28);
-    if (bytes.len != ki_lens_put_bytes(l) || ki_le64(bytes.ptr + 8) != l->bytes)
+    if (ki_le64(bytes.ptr + 8) != l->bytes)
+        KI_FAIL(KITH_CORRUPT, "section GLEN: walk codes of %llu bytes; %zu were expected",
+                (unsigned long long)ki_le64(bytes.ptr + 8), l->bytes);
+    if (bytes.len != ki_lens_put_bytes(l))
         KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes; %zu were expected", bytes.len,
                 ki_lens_put_bytes(l));
     if (!(l->longest > 0.0f && isfinite(l->longest) && l->scale > 0.0f && isfinite(l->scale)))

@@ -29,11 +29,12 @@ typedef struct ki_lens {
     ki_lens_kind kind;
     ki_type type; /* of walk codes, for kernel slots */
     kith_metric metric;
-    size_t d;      /* components of a row */
-    size_t wide;   /* bytes of a code, which are its components, too (OWN, CODE) */
-    size_t bytes;  /* of a walk code: the whole code, or its high halves alone */
-    bool halved;   /* CODE: walks see the high halves */
-    bool halves;   /* learned: these would tell near rows apart */
+    size_t d;     /* components of a row */
+    size_t wide;  /* bytes of a code, which are its components, too (OWN, CODE) */
+    size_t bytes; /* of a walk code: the whole code, or its high halves alone */
+    bool halved;  /* CODE: walks see the high halves */
+    /* Learned: halves would lump near rows; they tell them apart, if not well; they do. */
+    enum { KI_HALVES_LUMP, KI_HALVES_POOR, KI_HALVES_GOOD } halves;
     uint64_t seed; /* of the rotation */
     float longest; /* M of IP: at least the length of each row that was there */
     float scale;   /* CODE: code = (turned - centre) * scale + 128 */
@@ -44,8 +45,8 @@ typedef struct ki_lens {
 /* A lens for the n rows at pos, learned from a sample of them; not halved. */
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
                           uint64_t seed, ki_lens **out);
-/* *l becomes its halved lens, for codes of up to 4 bits (more: it stays; 0: what is best by
- * measurement). */
+/* *l becomes its halved lens, for codes of up to 4 bits (more, and where halves lump near rows: it
+ * stays; 0: what is best by measurement). Only a lens that was just learned knows that. */
 kith_status ki_lens_halve(ki_lens **l, uint32_t bits);
 /* The same from its section: what ki_lens_put wrote. CORRUPT when it does not fit the view. */
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out);

@@ -202,6 +202,35 @@ static void one_neighbour(void **state)
     free(x);
 }
 
+/* Under cosine zeros are at a right angle to all, and no row's way to others. */
+static void a_row_of_zeros(void **state)
+{
+    static const char *const kinds[] = {"Graph48", "HNSW16", "NSW16"};
+    enum { N = FEWER(3000, 1200), D = 64, MANY = 100 };
+    float *x = need_floats((N + MANY) * D);
+    int64_t of[MANY], ids[MANY];
+    uint64_t at = 77;
+
+    (void)state;
+    for (size_t i = 0; i < (N + MANY) * D; i++) x[i] = draw_normal(&at);
+    memset(x + 5 * D, 0, D * sizeof *x);
+    for (size_t i = 0; i < MANY; i++) of[i] = (int64_t)(10 + i * (N / MANY - 1));
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        kith_query how = KITH_QUERY_K(10);
+        two_indexes t;
+
+        two_open_as(&t, kinds[k], "", D, KITH_COSINE, 2);
+        two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
+        two_floor(&t, KITH_ROWS(x + N * D, MANY, KITH_F32), &how, 0.8);
+        how.k = 1;
+        must(kith_search_ids(t.graph, of, MANY, &how, ids, NULL));
+        for (size_t i = 0; i < MANY; i++)
+            if (ids[i] != of[i]) fail_msg("%s: row %d is not found", kinds[k], (int)of[i]);
+        two_close(&t);
+    }
+    free(x);
+}
+
 static void out_of_reach(void *rows, const char *name, const char *unit, double value)
 {
     (void)unit;
@@ -247,6 +276,7 @@ int main(void)
         cmocka_unit_test(long_rows_of_bytes),
         cmocka_unit_test(few_rows),
         cmocka_unit_test(one_neighbour),
+        cmocka_unit_test(a_row_of_zeros),
         cmocka_unit_test(what_comes_cuts_nothing_off),
         cmocka_unit_test(emptied_and_filled_again),
     };
