@@ -145,6 +145,7 @@ def make(out, work, keep):
         return np.concatenate([unit(counts(texts[i:i + 10000], vocab) @ vectors)
                                for i in range(0, len(texts), 10000)]).astype(np.float32)
     base, query = embed(base), embed(query)
+    base = base[base.any(axis=1)]  # a few are of no word that is known: zeros, near to everything
     query = query[~np.isin(row_keys(query), row_keys(base))][:N_QUERY]
     save(out, "base.npy", base)
     save(out, "query.npy", query)

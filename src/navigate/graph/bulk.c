@@ -48,7 +48,7 @@ typedef struct recipe {
 
 static const recipe recipes[] = {
     {0, 1, 3, 3, false, 1.2f},
-    {192, 3, 16, 4, true, 1.3f},
+    {192, 2, 10, 4, true, 1.3f},
 };
 
 typedef struct set {
