@@ -18,7 +18,8 @@ enum {
     BATCH_MOST = 1024,
     BATCH_SHARE = 64, /* of the nodes */
     SPARE = 6,        /* a full row of Graph is pruned to leave one of so many places free */
-    ANCHOR = 6        /* rows that lead to one, directly or not: it is not on an island, then */
+    ANCHOR = 4,       /* rows that lead to one, it among them: it is not on an island, then */
+    NEXT = 8          /* rows whose links are asked for before they are looked at */
 };
 
 /* A new row, and what its walk found. */
@@ -190,6 +191,13 @@ static uint32_t twin_in_batch(const inserting *in, size_t i)
     return UINT32_MAX;
 }
 
+static void expect_links(const ki_graph *g, uint32_t pos)
+{
+    const _Atomic uint32_t *row = ki_graph_links(g, pos);
+
+    for (size_t i = 0; i < g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
+}
+
 static bool leads(const ki_graph *g, uint32_t from, uint32_t to)
 {
     const _Atomic uint32_t *row = ki_graph_links(g, from);
@@ -206,9 +214,12 @@ static bool anchored(const ki_graph *g, uint32_t pos, uint32_t from)
     uint32_t behind[ANCHOR] = {pos};
     size_t n = 1;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const _Atomic uint32_t *row = ki_graph_links(g, behind[i]);
+
+        for (size_t j = 0; j < NEXT; j++) expect_links(g, inside(g, ki_link_get(row + j), pos));
         for (size_t j = 0; j < g->degree; j++) {
-            const uint32_t to = inside(g, ki_link_get(ki_graph_links(g, behind[i]) + j), pos);
+            const uint32_t to = inside(g, ki_link_get(row + j), pos);
             bool known = false;
 
             for (size_t k = 0; k < n; k++) known |= behind[k] == to;
@@ -216,6 +227,7 @@ static bool anchored(const ki_graph *g, uint32_t pos, uint32_t from)
             behind[n++] = to;
             if (n == ANCHOR || to == from) return true;
         }
+    }
     return false;
 }
 
