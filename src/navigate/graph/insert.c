@@ -157,8 +157,24 @@ static uint32_t inside(const ki_graph *g, uint32_t to, uint32_t from)
     return to < g->n ? to : from;
 }
 
-/* Behind the last of the node's twins. Where it is the first, the node gives up its last link; what
- * that led to is linked from its nearest neighbour instead. */
+/* A link in a free place, if there is one, or there is the same already. */
+static bool fill(const ki_graph *g, uint32_t from, uint32_t to)
+{
+    const size_t room = ki_prune_room(g, from);
+    _Atomic uint32_t *row = ki_graph_links(g, from);
+
+    for (size_t i = 0; i < room; i++) {
+        const uint32_t now = inside(g, ki_link_get(row + i), from);
+
+        if (now != from && now != to) continue;
+        ki_link_set(row + i, to);
+        return true;
+    }
+    return false;
+}
+
+/* Behind the last of the node's twins. Where it is the first, it takes the place of the node's last
+ * link, which moves to a free one; else what that led to is linked from the nearest neighbour. */
 static kith_status hang(inserting *in, uint32_t node, uint32_t pos)
 {
     ki_graph *g = in->g;
@@ -175,7 +191,8 @@ static kith_status hang(inserting *in, uint32_t node, uint32_t pos)
     if (first != node) ki_link_set(ki_graph_links(g, first), pos);
     ki_link_set(ki_graph_links(g, last) + g->degree - 1, pos | KI_TWIN);
     g->twins++;
-    if (lost != node && near != lost && near != node) KI_TRY(offer(in, near, lost, &linked));
+    if (lost == node || fill(g, node, lost)) goto out;
+    KI_TRY(offer(in, near, lost, &linked));
     if (!linked) KI_TRY(force(in, near, lost));
 out:
     return st;
@@ -294,14 +311,8 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
 
     *linked = false;
     KI_TRY(change_row(in, from));
-    for (size_t i = 0; i < room; i++) {
-        const uint32_t to = inside(g, ki_link_get(row + i), from);
-
-        if (to != from && to != pos) continue;
-        ki_link_set(row + i, pos);
-        *linked = true;
-        goto out;
-    }
+    *linked = fill(g, from, pos);
+    if (*linked) goto out;
     if (in->how->keeps) {
         take_turn(in, from, pos, room, linked);
         goto out;
