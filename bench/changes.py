@@ -16,7 +16,6 @@ adds    Into the whole set's index, of which both files are those of graph.py: t
 grown   The set's first N rows came 1,000 a call, against the same rows built at once: the ratio of
         the two curves, as graph.py measures.
 """
-import argparse
 import json
 import os
 import sys
@@ -27,7 +26,7 @@ sys.dont_write_bytecode = True
 import numpy as np                                           # noqa: E402
 import graph                                                 # noqa: E402
 import kithdata                                              # noqa: E402
-from exact import CORE, Worker                               # noqa: E402
+from exact import CORE, Worker, parser                       # noqa: E402
 
 PARTS = ["churn", "adds", "grown"]
 SHARE, CALL, MANY, SINGLE = .1, 1000, 1600, 400
@@ -172,11 +171,7 @@ def grown(args, data, tmp):
 
 
 def arguments():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("build")
-    p.add_argument("out")
-    p.add_argument("--quick", action="store_true")
+    p = parser(__doc__)
     p.add_argument("--set", default="sift-1m-128")
     p.add_argument("--rows", type=int, default=200000)
     p.add_argument("--spec", default="Graph48")

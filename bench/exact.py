@@ -6,6 +6,7 @@ Every side is a process that loads its data once and then answers timed requests
 interleaved, so that a busy neighbour slows both. Figures are medians of rounds; spread is
 (max - min) / median of the ratio's rounds. Peer: $FAISS_WORKER, named in $FAISS_NAME.
 """
+import argparse
 import json
 import os
 import subprocess
@@ -22,6 +23,16 @@ import kithdata                                              # noqa: E402
 CORE = os.environ.get("KITH_BENCH_CORE", str(max(os.sched_getaffinity(0))))
 QUICK = "--quick" in sys.argv
 ROUNDS = 3 if QUICK else 5
+
+
+def parser(doc):
+    """With what every bench of graphs takes."""
+    p = argparse.ArgumentParser(description=doc,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("build")
+    p.add_argument("out")
+    p.add_argument("--quick", action="store_true")
+    return p
 
 
 class Worker:

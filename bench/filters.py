@@ -11,7 +11,6 @@ pass. kith answers at the default effort. hnswlib has its filter functor on the 
 figure is that of the least ef that comes to kith's recall, or of the largest ef, marked `<`.
 Time is CPU time where --cpu-time is given. The median of rounds counts.
 """
-import argparse
 import json
 import os
 import sys
@@ -21,7 +20,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import numpy as np                                           # noqa: E402
 import kithdata                                              # noqa: E402
-from exact import CORE, Worker                               # noqa: E402
+from exact import CORE, Worker, parser                       # noqa: E402
 
 SHARES = (.001, .003, .01, .03, .1, .3)
 EFS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)
@@ -134,11 +133,7 @@ def measure(data, kith, peer, way, share, rounds):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("build")
-    p.add_argument("out")
-    p.add_argument("--quick", action="store_true")
+    p = parser(__doc__)
     p.add_argument("--set", default="sift-1m-128")
     p.add_argument("--rows", type=int)
     p.add_argument("--spec", default="Graph48")

@@ -21,7 +21,6 @@ Queries are answered one by one. QPS at a recall: on the upper front of a side's
 no other beats in recall and QPS) log QPS is interpolated linearly in recall; no point, no figure.
 A ratio's spread is (max - min) / median of its rounds.
 """
-import argparse
 import json
 import math
 import os
@@ -34,7 +33,7 @@ sys.dont_write_bytecode = True
 import numpy as np                                           # noqa: E402
 import chart                                                 # noqa: E402
 import kithdata                                              # noqa: E402
-from exact import CORE, Worker                               # noqa: E402
+from exact import CORE, Worker, parser                       # noqa: E402
 
 SETS = ["sift-1m-128", "packages-256", "manuals-512", "pixels-1024"]
 IMPORTED = "hnswlib's graph"
@@ -308,11 +307,7 @@ def ladder(text):
 
 
 def arguments():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("build")
-    p.add_argument("out")
-    p.add_argument("--quick", action="store_true")
+    p = parser(__doc__)
     p.add_argument("--set", action="append", help="(%s)" % ", ".join(SETS))
     p.add_argument("--spec", action="append", help="(%s)" % ", ".join(SPECS))
     p.add_argument("--ladder", type=ladder)

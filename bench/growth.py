@@ -7,7 +7,6 @@ BUILD: folder with bench_search and hnswlib_worker (see bench/run). The first 62
 noise (kithdata.part). hnswlib is left out above --peer-rows (1,000,000), where its build alone
 would take more than an hour. The exponents are those of least squares through the logarithms.
 """
-import argparse
 import json
 import os
 import sys
@@ -18,7 +17,7 @@ sys.dont_write_bytecode = True
 import numpy as np                                           # noqa: E402
 import graph                                                 # noqa: E402
 import kithdata                                              # noqa: E402
-from exact import CORE                                       # noqa: E402
+from exact import CORE, parser                               # noqa: E402
 
 SET, ROWS, RECALLS = "sift-1m-128", [62500, 250000, 1000000, 4000000], (.95, .99)
 
@@ -58,11 +57,7 @@ def fitted(points):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("build")
-    p.add_argument("out")
-    p.add_argument("--quick", action="store_true")
+    p = parser(__doc__)
     p.add_argument("--rows", type=int, action="append", help="(%s)" % ", ".join(map(str, ROWS)))
     p.add_argument("--peer-rows", type=int, default=1000000)
     p.add_argument("--spec", default="Graph48")

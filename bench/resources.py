@@ -11,7 +11,6 @@ memory  The most that a process ever held (VmHWM) that builds the set's index fr
         the rows as they come, less what the same process holds with an empty index; against the
         size of the finished index, its file.
 """
-import argparse
 import json
 import os
 import sys
@@ -22,7 +21,7 @@ sys.dont_write_bytecode = True
 import numpy as np                                           # noqa: E402
 import graph                                                 # noqa: E402
 import kithdata                                              # noqa: E402
-from exact import CORE, Worker                               # noqa: E402
+from exact import CORE, Worker, parser                       # noqa: E402
 
 
 def worker(args, data, base, threads, cores, spec="-"):
@@ -80,11 +79,7 @@ def memory(args, data):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("build")
-    p.add_argument("out")
-    p.add_argument("--quick", action="store_true")
+    p = parser(__doc__)
     p.add_argument("--set", action="append", help="(sift-1m-128, manuals-512)")
     p.add_argument("--spec", default="Graph48")
     p.add_argument("--cores", help="of two threads (the last two)")
