@@ -7,7 +7,7 @@ import re
 import zlib
 from multiprocessing import Pool
 
-from kithdata import Apt, exact_knn, jobs, row_keys, save, say, statistics, unpack
+from kithdata import Apt, finish, jobs, row_keys, save, say, unpack
 from packages import counts, tokens, unit
 
 N_BASE, N_QUERY, SEED, DIM = 157000, 2000, 20240607, 512
@@ -150,16 +150,8 @@ def make(out, work, keep):
     save(out, "base.npy", base)
     save(out, "query.npy", query)
     say("base", base.shape, "query", query.shape, "written")
-    gt, dist = exact_knn(base, query)
-    save(out, "gt.npy", gt)
-    save(out, "gt_dist.npy", dist)
-    lines = statistics(base, query, dist)
-    lines.append("kurtosis of a coordinate, over rows: median %.1f, most %.1f (normal: 3)"
-                 % kurtosis(base[:20000]))
-    with open(os.path.join(out, "stats.txt"), "w") as f:
-        f.write("\n".join(lines) + "\n")
-    for line in lines:
-        say(line)
+    finish(out, base, query, "kurtosis of a coordinate, over rows: median %.1f, most %.1f "
+           "(normal: 3)" % kurtosis(base[:20000]))
 
 
 def kurtosis(a):

@@ -3,7 +3,7 @@ import os
 import zlib
 from multiprocessing import Pool
 
-from kithdata import exact_knn, jobs, save, say, statistics
+from kithdata import finish, jobs, save, say
 from sift import fetch, group_of, list_images, load_photo
 
 N_BASE, N_QUERY, SEED = 200000, 2000, 20240607
@@ -59,11 +59,4 @@ def make(out, work, keep):
     query = np.stack(query[:N_QUERY])
     save(out, "base.npy", base)
     save(out, "query.npy", query)
-    gt, dist = exact_knn(base, query)
-    save(out, "gt.npy", gt)
-    save(out, "gt_dist.npy", dist)
-    lines = statistics(base, query, dist)
-    with open(os.path.join(out, "stats.txt"), "w") as f:
-        f.write("\n".join(lines) + "\n")
-    for line in lines:
-        say(line)
+    finish(out, base, query)
