@@ -309,7 +309,6 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     kith_status st = KITH_OK;
     size_t n;
 
-    *linked = false;
     KI_TRY(change_row(in, from));
     *linked = fill(g, from, pos);
     if (*linked) goto out;
