@@ -7,8 +7,8 @@
 #    define KI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #    define KI_LIKELY(x) __builtin_expect(!!(x), 1)
 #    define KI_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#    define KI_PREFETCH(p) __builtin_prefetch(p)
-#    define KI_PREFETCH_L2(p) __builtin_prefetch(p, 0, 2)
+#    define KI_PREFETCH(p) (__builtin_prefetch(p), ki_take_effect())
+#    define KI_PREFETCH_L2(p) (__builtin_prefetch(p, 0, 2), ki_take_effect())
 #    define KI_INLINE static inline __attribute__((always_inline)) /* templates of kernel/ */
 #    define KI_CTZ64(x) ((unsigned)__builtin_ctzll(x))
 #    define KI_POPCOUNT64(x) ((unsigned)__builtin_popcountll(x))
@@ -17,6 +17,13 @@
 #else
 #    error "kith is built with gcc or clang"
 #endif
+
+/* Of a function that does nothing but prefetch gcc thinks that it has no effect, and leaves out the
+ * calls of it. This empty statement is an effect, and no instruction. */
+KI_INLINE void ki_take_effect(void)
+{
+    __asm__ volatile("");
+}
 
 /* States what we guarantee ourselves, never what a caller or a file says. On in tests, fuzzing. */
 #if defined(KI_ASSERTS) && KI_ASSERTS

@@ -14,9 +14,10 @@ enum {
     LAG = 32,  /* rows wait at least so long for their distance, to arrive in the meantime */
     READY = 2, /* rows to go on from that are chosen ahead, so that their links arrive */
     LINE = 64, /* bytes */
-    AHEAD_BYTES = 4096,
+    AHEAD_BYTES = 3072,
     AHEAD_LEAST = 8,
-    AHEAD_MOST = 32, /* rows asked for ahead of use */
+    AHEAD_MOST = 24, /* rows asked for ahead of use */
+    WEAVE = 4,       /* rows asked for between as many distances: more would wait in line */
     LINES_MOST = 16, /* of a row: the processor sees how a longer one goes on */
     ROOM_FIRST = 1024,
     TIDY_FIRST = 128, /* open rows from which those out of reach are dropped */
@@ -378,11 +379,16 @@ static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
     const size_t straight = KI_WALK_RING - at;
     const size_t here = waiting < straight ? waiting : straight;
     const size_t n = here < KI_WALK_BATCH ? here : KI_WALK_BATCH;
-    const size_t ahead = w->head + n + w->ahead;
     float key[KI_WALK_BATCH];
 
-    ask_for_rows(w, ahead < w->tail ? ahead : w->tail);
-    ki_meter_take(&w->meter, w->address + at, n, key);
+    for (size_t i = 0, some; i < n; i += some) {
+        size_t ahead;
+
+        some = n - i < WEAVE ? n - i : WEAVE;
+        ahead = w->head + i + some + w->ahead;
+        ask_for_rows(w, ahead < w->tail ? ahead : w->tail);
+        ki_meter_take(&w->meter, w->address + at + i, some, key + i);
+    }
     w->head += n;
     w->visits += n;
     return take(w, ask, w->trail + w->head - n, key, n);
