@@ -205,7 +205,7 @@ static void run_slot(const thing *t, size_t round)
     for (size_t i = 0; i < VISITED; i++) addresses[i] = at + i * 7 % VISITED * row;
     for (int i = 0; i < (t->place == MEMORY ? 1 : CACHED_TURNS); i++)
         if (t->place == APART)
-            t->visit(q, addresses, n, dim, results);
+            t->visit(q, addresses, NULL, n, dim, results);
         else
             t->scan(q, at, row, n, dim, results);
 }

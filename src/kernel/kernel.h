@@ -8,7 +8,8 @@
  * Shapes of work:
  *   scan    one query x contiguous rows (n = 1: one pair)
  *   gather  one query x rows given by position, prefetched
- *   visit   one query x rows given by address, which the caller has prefetched
+ *   visit   one query x rows given by address, which the caller has asked for; meanwhile the rows
+ *           that it will ask about next are asked for
  *   block   a panel of up to 32 queries x contiguous rows, fused with a threshold filter
  *
  * No alignment is assumed of queries and rows (memcpy or unaligned loads); out, panels, a, b and
@@ -90,8 +91,11 @@ typedef void ki_scan(const void *q, const void *rows, size_t stride, size_t n, s
 /* Row i is rows + pos[i] * stride. */
 typedef void ki_gather(const void *q, const void *rows, size_t stride, const uint32_t *pos,
                        size_t n, size_t d, void *out);
-/* Row i begins at rows[i]. What gather gives, bit for bit, without its prefetching. */
-typedef void ki_visit(const void *q, const void *const *rows, size_t n, size_t d, void *out);
+/* Row i begins at rows[i]. What gather gives, bit for bit, without its prefetching: next is NULL or
+ * n addresses of rows, or of anything, whose lines are asked for between the steps of those of
+ * rows. All at once they would wait for one another, and everything else for them. */
+typedef void ki_visit(const void *q, const void *const *rows, const void *const *next, size_t n,
+                      size_t d, void *out);
 
 /* ---- many x many ----------------------------------------------------------------------------- */
 

@@ -26,6 +26,7 @@ typedef struct query {
     const uint8_t *q, *q2;
     int32_t bias;
     const uint8_t *level;
+    const void *const *next; /* rows to be asked for meanwhile, four for a tile; NULL: none */
 } query;
 
 /* Writes one or two 4-byte results of each of four rows of len components (or bytes). */
@@ -34,6 +35,14 @@ typedef void tile_fn(const query *k, const void *const *p, size_t len, uint8_t *
 KI_INLINE const uint8_t *row_at(const void *row, size_t i)
 {
     return (const uint8_t *)row + i;
+}
+
+/* The lines of the next rows that begin in bytes at … at + step. */
+KI_INLINE void ask_next(const query *k, size_t at, size_t step)
+{
+    if (!k->next) return;
+    for (size_t i = (at + LINE - 1) / LINE * LINE; i < at + step; i += LINE)
+        for (int r = 0; r < TILE; r++) KI_PREFETCH_L2(row_at(k->next[r], i));
 }
 
 /* width: results of a row. Streams are `part` rows each; the last begin so early that they end with
@@ -108,20 +117,26 @@ KI_INLINE void gather_tiles(tile_fn *tile, size_t width, const query *k, const v
 }
 
 KI_INLINE void visit_tiles(tile_fn *tile, size_t width, const query *k, const void *const *rows,
-                           size_t n, size_t len, void *out)
+                           const void *const *next, size_t n, size_t len, void *out)
 {
     const size_t size = 4 * width;
     uint8_t sums[TILE * 8], *to = out;
-    const void *p[TILE];
+    const void *p[TILE], *rest[TILE];
+    query asking = *k;
 
-    for (; n >= TILE; n -= TILE) {
-        tile(k, rows, len, to);
+    for (asking.next = next; n >= TILE; n -= TILE) {
+        tile(&asking, rows, len, to);
         rows += TILE;
         to += TILE * size;
+        if (asking.next) asking.next += TILE;
     }
     if (n == 0) return;
-    for (size_t s = 0; s < TILE; s++) p[s] = rows[s < n ? s : n - 1];
-    tile(k, p, len, sums);
+    for (size_t s = 0; s < TILE; s++) {
+        p[s] = rows[s < n ? s : n - 1];
+        if (asking.next) rest[s] = asking.next[s < n ? s : n - 1];
+    }
+    if (asking.next) asking.next = rest;
+    tile(&asking, p, len, sums);
     memcpy(to, sums, n * size);
 }
 

@@ -77,6 +77,7 @@ KI_INLINE void tile_dot4_u8(const query *k, const void *const *p, size_t len, ui
     for (int r = 0; r < TILE; r++) a[r] = w_zero();
     for (; i + BLEN <= len; i += BLEN) {
         const B y = b_load(k->q + i), z = b_load(k->q2 + i);
+        ask_next(k, i, BLEN);
         for (int r = 0; r < TILE; r++) a[r] = w_dot_nibbles(a[r], b_load(row_at(p[r], i)), y, z);
     }
     if (i < len) {
@@ -105,6 +106,7 @@ KI_INLINE void tile_grid4_u8(const query *k, const void *const *p, size_t len, u
     for (int r = 0; r < TILE; r++) a[r] = w_zero();
     for (; i + BLEN <= len; i += BLEN) {
         const B y = b_load(k->q + i), z = b_load(k->q2 + i);
+        ask_next(k, i, BLEN);
         for (int r = 0; r < TILE; r++)
             a[r] = step_grid4(a[r], level, y, z, b_load(row_at(p[r], i)));
     }

@@ -87,6 +87,7 @@ KI_INLINE V join_max(V a, V b)
         for (int r = 0; r < TILE; r++) a[r] = b[r] = v_zero();                                     \
         for (; i + 2 * VLEN <= d; i += 2 * VLEN) {                                                 \
             const V y = v_load_f32(k->q + 4 * i), z = v_load_f32(k->q + 4 * (i + VLEN));           \
+            ask_next(k, SIZE_##type * i, SIZE_##type * 2 * VLEN);                                  \
             for (int r = 0; r < TILE; r++) {                                                       \
                 a[r] = step(a[r], y, v_load_##type(row_at(p[r], SIZE_##type * i)));                \
                 b[r] = step(b[r], z, v_load_##type(row_at(p[r], SIZE_##type * (i + VLEN))));       \
@@ -118,6 +119,7 @@ KI_INLINE V join_max(V a, V b)
         for (int r = 0; r < TILE; r++) a[r] = b[r] = v_zero();                                     \
         for (; i + VLEN <= d; i += VLEN) {                                                         \
             const V y = v_load_f32(k->q + 4 * i);                                                  \
+            ask_next(k, SIZE_##type * i, SIZE_##type * VLEN);                                      \
             for (int r = 0; r < TILE; r++) {                                                       \
                 const V x = v_load_##type(row_at(p[r], SIZE_##type * i));                          \
                 a[r] = step(a[r], y, x);                                                           \
@@ -150,11 +152,11 @@ KI_INLINE V join_max(V a, V b)
         gather_tiles(tile_##op##_##type, width, &k, rows, stride, pos, n, SIZE_##type * d, d,      \
                      out);                                                                         \
     }                                                                                              \
-    static void visit_##op##_##type(const void *q, const void *const *rows, size_t n, size_t d,    \
-                                    void *out)                                                     \
+    static void visit_##op##_##type(const void *q, const void *const *rows,                        \
+                                    const void *const *next, size_t n, size_t d, void *out)        \
     {                                                                                              \
         const query k = {.q = q};                                                                  \
-        visit_tiles(tile_##op##_##type, width, &k, rows, n, d, out);                               \
+        visit_tiles(tile_##op##_##type, width, &k, rows, next, n, d, out);                         \
     }
 
 #define TILES_OF(type)                                                                             \

@@ -38,6 +38,7 @@ KI_INLINE void load_rests(const void *const *p, size_t i, size_t len, B *x)
         for (int r = 0; r < TILE; r++) a[r] = w_zero();                                            \
         for (; i + BLEN <= len; i += BLEN) {                                                       \
             const B y = b_load(k->q + i);                                                          \
+            ask_next(k, i, BLEN);                                                                  \
             for (int r = 0; r < TILE; r++) a[r] = step(a[r], y, b_load(row_at(p[r], i)));          \
         }                                                                                          \
         if (i < len) {                                                                             \
@@ -58,6 +59,7 @@ KI_INLINE void load_rests(const void *const *p, size_t i, size_t len, B *x)
         for (int r = 0; r < TILE; r++) a[r] = b[r] = w_zero();                                     \
         for (; i + BLEN <= len; i += BLEN) {                                                       \
             const B y = b_load(k->q + i), z = b_load(k->q2 + i);                                   \
+            ask_next(k, i, BLEN);                                                                  \
             for (int r = 0; r < TILE; r++) {                                                       \
                 const B x = b_load(row_at(p[r], i));                                               \
                 a[r] = step(a[r], y, x);                                                           \
@@ -90,11 +92,11 @@ KI_INLINE void load_rests(const void *const *p, size_t i, size_t len, B *x)
         const query k = make(q, d);                                                                \
         gather_tiles(tile_##op##_##type, width, &k, rows, stride, pos, n, len(d), len(d), out);    \
     }                                                                                              \
-    static void visit_##op##_##type(const void *q, const void *const *rows, size_t n, size_t d,    \
-                                    void *out)                                                     \
+    static void visit_##op##_##type(const void *q, const void *const *rows,                        \
+                                    const void *const *next, size_t n, size_t d, void *out)        \
     {                                                                                              \
         const query k = make(q, d);                                                                \
-        visit_tiles(tile_##op##_##type, width, &k, rows, n, len(d), out);                          \
+        visit_tiles(tile_##op##_##type, width, &k, rows, next, n, len(d), out);                    \
     }
 
 KI_INLINE query plain_query(const void *q, size_t d)

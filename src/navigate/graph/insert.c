@@ -69,7 +69,7 @@ static void look_at_mates(const inserting *in, seeker *s, size_t i)
         const size_t some = i - at < KI_METER_BATCH ? i - at : KI_METER_BATCH;
 
         for (size_t j = 0; j < some; j++) row[j] = ki_graph_code(in->g, in->batch[at + j].pos);
-        ki_meter_take(&s->walk->meter, row, some, dist);
+        ki_meter_take(&s->walk->meter, row, NULL, some, dist);
         for (size_t j = 0; j < some; j++)
             if (dist[j] <= s->walk->kth)
                 s->mates[s->mates_n++] = (ki_seen){dist[j], in->batch[at + j].pos};
@@ -285,7 +285,7 @@ static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, b
         x->address[x->n++] = ki_graph_code(in->g, inside(in->g, ki_link_get(row + i), from));
     x->address[x->n++] = ki_graph_code(in->g, pos);
     ki_meter_row(&x->meter, from);
-    ki_meter_take(&x->meter, x->address, x->n, x->dist);
+    ki_meter_take(&x->meter, x->address, NULL, x->n, x->dist);
     while (!*linked) {
         size_t far = x->n - 1;
 

@@ -4,6 +4,8 @@
 #include <float.h>
 #include <string.h>
 
+enum { LINE = 64, ASKED = 1024 }; /* bytes */
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 void ki_meter_deinit(ki_meter *m)
@@ -126,7 +128,16 @@ static float of_key(kith_metric metric, double key)
     return dist > 0.0 ? (float)dist : 0.0f;
 }
 
-static void take_keys(const ki_meter *m, const void *const *rows, size_t n, float *dist)
+/* The first lines of rows: the processor sees how longer ones go on. */
+static void ask_for(const void *const *rows, size_t n, size_t bytes)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t at = 0; at < bytes && at < ASKED; at += LINE)
+            KI_PREFETCH_L2((const uint8_t *)rows[i] + at);
+}
+
+static void take_keys(const ki_meter *m, const void *const *rows, const void *const *next, size_t n,
+                      float *dist)
 {
     const ki_view *v = m->v;
     double key[KI_METER_BATCH];
@@ -134,23 +145,25 @@ static void take_keys(const ki_meter *m, const void *const *rows, size_t n, floa
     for (size_t at = 0; at < n; at += KI_METER_BATCH) {
         const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
 
+        if (next) ask_for(next + at, some, v->row_bytes);
         ki_codec_keys(v->codec, v->metric, v->arg, v->d, m->query, rows + at, some, m->work, key);
         for (size_t i = 0; i < some; i++) dist[at + i] = of_key(v->metric, key[i]);
     }
 }
 
-void ki_meter_take(const ki_meter *m, const void *const *rows, size_t n, float *dist)
+void ki_meter_take(const ki_meter *m, const void *const *rows, const void *const *next, size_t n,
+                   float *dist)
 {
     int32_t sum[KI_METER_BATCH];
 
     if (!m->visit || m->g->lens->kind == KI_LENS_ROWS) {
-        take_keys(m, rows, n, dist);
+        take_keys(m, rows, next, n, dist);
         return;
     }
     for (size_t at = 0; at < n; at += KI_METER_BATCH) {
         const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
 
-        m->visit(m->query, rows + at, some, m->g->lens->wide, sum);
+        m->visit(m->query, rows + at, next ? next + at : NULL, some, m->g->lens->wide, sum);
         for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
     }
 }
@@ -167,7 +180,7 @@ void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dis
         const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
 
         for (size_t i = 0; i < some; i++) join(m, pos[at + i], codes + i * wide);
-        m->whole(m->code, rows, some, wide, sum);
+        m->whole(m->code, rows, NULL, some, wide, sum);
         for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
     }
 }

@@ -34,8 +34,9 @@ void ki_meter_deinit(ki_meter *m);
 /* What is looked for: a code or canonical query, borrowed; a stored row. */
 void ki_meter_query(ki_meter *m, const void *query);
 void ki_meter_row(ki_meter *m, uint32_t pos);
-/* Distances to n rows given by address. */
-void ki_meter_take(const ki_meter *m, const void *const *rows, size_t n, float *dist);
+/* Distances to n rows given by address; meanwhile those at next [n] are asked for, unless NULL. */
+void ki_meter_take(const ki_meter *m, const void *const *rows, const void *const *next, size_t n,
+                   float *dist);
 /* Halved: distances of rows by their whole codes, [n] of them. */
 void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist);
 /* Whether the lens measures squares, so that factors of distances are to be squared. */

@@ -70,7 +70,7 @@ void ki_prune_measure(ki_prune *x, uint32_t pos)
 
     for (size_t i = 0; i < x->n; i++) x->address[i] = ki_graph_code(x->meter.g, x->one[i].pos);
     ki_meter_row(&x->meter, pos);
-    if (x->n) ki_meter_take(&x->meter, x->address, x->n, x->dist);
+    if (x->n) ki_meter_take(&x->meter, x->address, NULL, x->n, x->dist);
     for (size_t i = 0; i < x->n; i++) x->one[i].dist = x->dist[i];
     sort(x->one, x->n);
     for (size_t i = 0; i < x->n; i++)
@@ -88,7 +88,7 @@ static void hide(ki_prune *x, size_t i, size_t rest)
     if (rest == 0) return;
     for (size_t r = 0; r < rest; r++) x->address[r] = ki_graph_code(g, x->one[x->rest[r]].pos);
     ki_meter_row(&x->meter, x->one[i].pos);
-    ki_meter_take(&x->meter, x->address, rest, x->dist);
+    ki_meter_take(&x->meter, x->address, NULL, rest, x->dist);
     for (size_t r = 0; r < rest; r++) {
         const size_t j = x->rest[r];
         const float far = x->one[j].dist, near = x->dist[r];

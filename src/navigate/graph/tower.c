@@ -148,7 +148,7 @@ static size_t measure_links(const ki_tower *t, const ki_meter *m, uint32_t l, ui
         out[n] = links[i];
         rows[n++] = code;
     }
-    if (n) ki_meter_take(m, rows, n, key);
+    if (n) ki_meter_take(m, rows, NULL, n, key);
     return n;
 }
 
@@ -179,7 +179,7 @@ void ki_tower_descend(const ki_tower *t, const ki_meter *m, uint32_t level, uint
     const void *row = ki_graph_code(m->g, entry);
     uint32_t rank = t->entry;
 
-    ki_meter_take(m, &row, 1, key);
+    ki_meter_take(m, &row, NULL, 1, key);
     if (entry == hidden) *key = INFINITY;
     ++*visits;
     for (uint32_t l = t->levels; l > level; l--) {
@@ -374,7 +374,7 @@ kith_status ki_tower_insert(ki_graph *g, ki_climber *c, uint32_t pos, uint32_t l
             const void *row = ki_graph_code(g, t->level[l - 1].pos[found[l - 1]]);
 
             ki_meter_row(&c->prune->meter, pos);
-            ki_meter_take(&c->prune->meter, &row, 1, &key);
+            ki_meter_take(&c->prune->meter, &row, NULL, 1, &key);
             KI_TRY(search_level(c, t, l, found[l - 1], key));
         }
         KI_TRY(ki_tower_append(t, l, pos, below));

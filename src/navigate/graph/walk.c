@@ -17,8 +17,7 @@ enum {
     AHEAD_BYTES = 3072,
     AHEAD_LEAST = 8,
     AHEAD_MOST = 24, /* rows asked for ahead of use */
-    WEAVE = 4,       /* rows asked for between as many distances: more would wait in line */
-    LINES_MOST = 16, /* of a row: the processor sees how a longer one goes on */
+    LINES_MOST = 16, /* of a row asked for at once: the processor sees how a longer one goes on */
     ROOM_FIRST = 1024,
     TIDY_FIRST = 128, /* open rows from which those out of reach are dropped */
     BIN_SHIFT = 16,   /* bits of a float that a bin ignores: 128 bins an octave */
@@ -28,7 +27,6 @@ enum {
     NEAR = 8,         /* rows around it whose neighbours are looked at */
     FAR = 4           /* so many times the first distance may what passes lie */
 };
-_Static_assert(KI_WALK_RING >= LAG + KI_DEGREE_MOST + KI_WALK_BATCH, "a hop's rows fit");
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -361,35 +359,44 @@ static bool expand(ki_walk *w, const ki_walk_ask *ask)
     return true;
 }
 
-/* Ask for rows that wait, up to `to`; their addresses are worked out here, once. */
-static void ask_for_rows(ki_walk *w, size_t to)
+/* The addresses of waiting rows up to `to`, worked out here, once. Behind the last there is nothing
+ * to ask for: a row that is there already stands in. */
+static void locate(ki_walk *w, size_t to)
 {
-    for (; w->asked < to; w->asked++) {
-        const uint8_t *code = ki_graph_code(w->g, w->trail[w->asked]);
+    const size_t end = to < w->tail ? to : w->tail;
 
-        w->address[w->asked % KI_WALK_RING] = code;
+    for (; w->located < end; w->located++)
+        w->address[w->located % KI_WALK_RING] = ki_graph_code(w->g, w->trail[w->located]);
+    for (size_t i = end; i < to; i++)
+        w->address[i % KI_WALK_RING] = w->address[w->head % KI_WALK_RING];
+}
+
+/* Ask for rows that came when it was almost their turn. */
+static void ask_for_rows(ki_walk *w)
+{
+    const size_t to = w->head + w->ahead, end = to < w->tail ? to : w->tail;
+
+    for (; w->asked < end; w->asked++) {
+        const uint8_t *code = w->address[w->asked % KI_WALK_RING];
+
         for (size_t i = 0; i < w->lines; i++) KI_PREFETCH_L2(code + i * LINE);
     }
 }
 
-/* The distances of the rows that waited longest. */
+/* The distances of the rows that waited longest; meanwhile those `ahead` of them are asked for. */
 static kith_status advance(ki_walk *w, const ki_walk_ask *ask)
 {
-    const size_t at = w->head % KI_WALK_RING, waiting = w->tail - w->head;
-    const size_t straight = KI_WALK_RING - at;
-    const size_t here = waiting < straight ? waiting : straight;
-    const size_t n = here < KI_WALK_BATCH ? here : KI_WALK_BATCH;
+    const size_t at = w->head % KI_WALK_RING, next = (w->head + w->ahead) % KI_WALK_RING;
+    const size_t straight = KI_WALK_RING - (at > next ? at : next);
+    const size_t most = straight < KI_WALK_BATCH ? straight : KI_WALK_BATCH;
+    const size_t waiting = w->tail - w->head, n = waiting < most ? waiting : most;
     float key[KI_WALK_BATCH];
 
-    for (size_t i = 0, some; i < n; i += some) {
-        size_t ahead;
-
-        some = n - i < WEAVE ? n - i : WEAVE;
-        ahead = w->head + i + some + w->ahead;
-        ask_for_rows(w, ahead < w->tail ? ahead : w->tail);
-        ki_meter_take(&w->meter, w->address + at + i, some, key + i);
-    }
+    locate(w, w->head + w->ahead + n);
+    ask_for_rows(w);
+    ki_meter_take(&w->meter, w->address + at, w->address + next, n, key);
     w->head += n;
+    w->asked = w->head + w->ahead < w->tail ? w->head + w->ahead : w->tail;
     w->visits += n;
     return take(w, ask, w->trail + w->head - n, key, n);
 }
@@ -401,7 +408,7 @@ static void start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key
 {
     begin_bins(w, ask->pass && key < FLT_MAX / FAR ? key * FAR : key);
     w->tail = ask->hidden ? mark(w->marks, w->trail, 0, *ask->hidden) : 0;
-    w->head = w->asked = w->tail;
+    w->head = w->asked = w->located = w->tail;
     w->tail = mark(w->marks, w->trail, w->tail, pos);
     ask_for_links(w, pos);
 }
@@ -417,7 +424,7 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
 
     if (ask->start != UINT32_MAX) {
         rows[0] = ki_graph_code(g, ask->start);
-        ki_meter_take(&w->meter, rows, 1, key);
+        ki_meter_take(&w->meter, rows, NULL, 1, key);
         start_at(w, ask, ask->start, key[0]);
         return;
     }
@@ -430,7 +437,7 @@ static void start(ki_walk *w, const ki_walk_ask *ask)
         const size_t n = g->entries - i < KI_WALK_BATCH ? g->entries - i : KI_WALK_BATCH;
 
         for (size_t j = 0; j < n; j++) rows[j] = g->entry_code + (i + j) * g->lens->bytes;
-        ki_meter_take(&w->meter, rows, n, key);
+        ki_meter_take(&w->meter, rows, NULL, n, key);
         for (size_t j = 0; j < n; j++)
             if (key[j] < least && g->entry[i + j] < ask->n && g->entry[i + j] != hidden) {
                 least = key[j];
@@ -487,7 +494,7 @@ static void look_around(ki_walk *w, const ki_walk_ask *ask)
 
 static size_t rows_ahead(size_t bytes)
 {
-    const size_t n = AHEAD_BYTES / bytes;
+    const size_t n = AHEAD_BYTES / bytes / 4 * 4; // kernels take four at a time
 
     return n < AHEAD_LEAST ? AHEAD_LEAST : n > AHEAD_MOST ? AHEAD_MOST : n;
 }
@@ -505,7 +512,7 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
     w->least = ki_kernels_get()->least;
     w->lines = lines < LINES_MOST ? lines : LINES_MOST;
     w->ahead = rows_ahead(g->lens->bytes);
-    w->head = w->tail = w->asked = w->open = w->ready_n = w->found = w->kept_n = 0;
+    w->head = w->asked = w->located = w->tail = w->open = w->ready_n = w->found = w->kept_n = 0;
     w->tidy_at = TIDY_FIRST;
     w->visits = w->hops = 0;
     w->truncated = w->looked = w->hopeless = false;

@@ -15,7 +15,7 @@
  * distances, at most once in some thousand (three standard deviations). */
 #define KI_WALK_OFF 10.0f
 
-enum { KI_WALK_BATCH = 16, KI_WALK_RING = 256, KI_WALK_BINS = 2048 };
+enum { KI_WALK_BATCH = 16, KI_WALK_RING = 1024, KI_WALK_BINS = 2048 };
 
 /* Whether a row may answer; key: its walk distance. */
 typedef bool ki_admit(void *ctx, uint32_t pos, float key);
@@ -56,9 +56,9 @@ typedef struct ki_walk {
     uint64_t *marks;
     size_t marks_len; /* words */
     /* The same rows in order. The distance of those from `head` on is to be taken; those before
-     * `asked` are on their way. Their addresses lie in a ring. */
+     * `asked` are on their way; the addresses of those before `located` lie in a ring. */
     uint32_t *trail;
-    size_t trail_room, head, tail, asked, ahead, lines;
+    size_t trail_room, head, tail, asked, located, ahead, lines;
     const void *address[KI_WALK_RING];
     uint64_t look_at, clock_at; /* visits; hops */
     /* Rows to go on from, in no order; keys behind the last are infinite. */

@@ -130,9 +130,10 @@ static void put_int(uint8_t *out, size_t i, int32_t v)
             pair_##op##_##type(q, (const uint8_t *)rows + pos[i] * stride, d,                      \
                                (uint8_t *)out + i * 4 * (width));                                  \
     }                                                                                              \
-    static void visit_##op##_##type(const void *q, const void *const *rows, size_t n, size_t d,    \
-                                    void *out)                                                     \
+    static void visit_##op##_##type(const void *q, const void *const *rows,                        \
+                                    const void *const *next, size_t n, size_t d, void *out)        \
     {                                                                                              \
+        (void)next;                                                                                \
         for (size_t i = 0; i < n; i++)                                                             \
             pair_##op##_##type(q, rows[i], d, (uint8_t *)out + i * 4 * (width));                   \
     }
