@@ -17,7 +17,6 @@ enum {
     REBUILD_SHARE = 3,  /* so large a share of new rows is cheaper linked all at once */
     REACH_SHARE = 128,  /* so large a share of new nodes, and reach is looked at */
     GONE_LEAST = 64,    /* so few removed rows are never swept out */
-    CODE_PIECE = 1024,  /* rows of a job */
     SEARCH = 128        /* nearest among which a new row finds its links */
 };
 
@@ -223,109 +222,6 @@ void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin)
 
     ki_link_set(ki_graph_links(g, last) + g->degree - 1, twin | KI_TWIN);
     ki_link_set(ki_graph_links(g, ki_graph_twin(g, node)), twin);
-}
-
-/* ---- walk codes ------------------------------------------------------------------------------ */
-
-bool ki_graph_same(const ki_graph *g, uint32_t a, uint32_t b)
-{
-    const size_t w = g->lens->bytes;
-
-    return memcmp(ki_graph_code(g, a), ki_graph_code(g, b), w) == 0 &&
-           (!g->rests || memcmp(ki_graph_rest(g, a), ki_graph_rest(g, b), w) == 0);
-}
-
-static void put_code(const ki_graph *g, uint32_t pos, const uint8_t *code)
-{
-    uint8_t *to = ki_unconst(ki_graph_code(g, pos));
-
-    if (g->lens->halved)
-        ki_lens_split(g->lens, code, to, ki_unconst(ki_graph_rest(g, pos)));
-    else
-        memcpy(to, code, g->lens->wide);
-}
-
-typedef struct coding {
-    ki_graph *g;
-    const ki_view *v;
-    uint32_t first;
-    ki_progress *progress;
-} coding;
-
-static kith_status code_piece(void *arg, size_t piece)
-{
-    const coding *c = arg;
-    const ki_graph *g = c->g;
-    const uint32_t first = c->first + (uint32_t)piece * CODE_PIECE;
-    const uint32_t end = g->n - first < CODE_PIECE ? g->n : first + CODE_PIECE;
-    kith_status st = KITH_OK;
-    float *room = ki_array(g->env, ki_lens_room(g->lens), sizeof *room);
-    uint8_t *code = NULL;
-
-    KI_NEED(room);
-    code = ki_array(g->env, g->lens->wide, 1);
-    KI_NEED(code);
-    for (uint32_t pos = first; pos < end; pos++) {
-        ki_lens_row(g->lens, c->v, pos, room, code);
-        put_code(g, pos, code);
-    }
-    KI_TRY(ki_progress_add(c->progress, end - first));
-out:
-    ki_release(g->env, room, ki_lens_room(g->lens), sizeof *room);
-    ki_release(g->env, code, g->lens->wide, 1);
-    return st;
-}
-
-kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_t threads,
-                            ki_progress *p)
-{
-    coding c = {g, v, first, p};
-    const size_t pieces = ((size_t)g->n - first + CODE_PIECE - 1) / CODE_PIECE;
-
-    if (g->lens->kind != KI_LENS_CODE) return KITH_OK;
-    return ki_parallel(g->env, threads, pieces, code_piece, &c);
-}
-
-/* The codes of g, which were whole, become those of its halved lens. */
-static kith_status split_codes(ki_graph *g, const ki_view *v, const ki_lens *whole)
-{
-    const size_t before = g->entries * whole->bytes, w = g->lens->bytes;
-    ki_column *codes = g->codes;
-    uint8_t *entry_code = g->entry_code;
-    kith_status st = KITH_OK;
-
-    g->codes = NULL;
-    g->entry_code = NULL;
-    KI_TRY(ki_column_create(g->env, w, false, &g->codes));
-    KI_TRY(ki_column_create(g->env, w, false, &g->rests));
-    KI_TRY(ki_column_extend(&g->codes, 0, g->n, 0));
-    KI_TRY(ki_column_extend(&g->rests, 0, g->n, 0));
-    KI_TRY(ki_graph_show(g, v));
-    for (uint32_t pos = 0; pos < g->n; pos++) {
-        const uint8_t *chunk = ki_column_chunk(codes, pos >> KI_CHUNK_BITS);
-
-        put_code(g, pos, chunk + (size_t)(pos % KI_CHUNK) * whole->bytes);
-    }
-    g->entry_code = ki_array(g->env, g->entries, w);
-    KI_NEED(g->entry_code);
-    for (size_t i = 0; i < g->entries; i++)
-        memcpy(g->entry_code + i * w, ki_graph_code(g, g->entry[i]), w);
-out:
-    ki_column_release(codes);
-    ki_release(g->env, entry_code, before, 1);
-    return st;
-}
-
-kith_status ki_graph_halve(ki_graph *g, const ki_view *v, uint32_t bits)
-{
-    kith_status st = KITH_OK;
-    ki_lens *whole = ki_lens_share(g->lens);
-
-    KI_TRY(ki_lens_halve(&g->lens, bits));
-    if (g->lens != whole) KI_TRY(split_codes(g, v, whole));
-out:
-    ki_lens_release(whole);
-    return st;
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */

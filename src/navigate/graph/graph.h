@@ -167,13 +167,6 @@ void ki_graph_inherit(ki_graph *g, const ki_graph *from);
 void ki_graph_hang(const ki_graph *g, uint32_t node, uint32_t twin);
 /* Keep the links that pos has, unless that was done in this change. NO_MEMORY. */
 kith_status ki_graph_log(ki_graph *g, uint32_t pos);
-/* Whether two rows have the same code: twins. */
-bool ki_graph_same(const ki_graph *g, uint32_t a, uint32_t b);
-/* A graph that was built by whole codes gets halved ones, if `bits` say so (ki_lens_halve). */
-kith_status ki_graph_halve(ki_graph *g, const ki_view *v, uint32_t bits);
-/* The codes of rows from `first` on (CODE). */
-kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_t threads,
-                            ki_progress *p);
 /* Let code_at and link_at show the chunks of the columns. */
 kith_status ki_graph_show(ki_graph *g, const ki_view *v);
 /* Choose entries among nodes: pos [n]. */
@@ -192,6 +185,14 @@ bool ki_graph_crowded(const ki_view *v, double share);
 kith_status ki_graph_restore(ki_change *c, ki_env *env, const ki_graph_how *how, uint32_t threads,
                              ki_findings *out, ki_progress *p);
 void ki_graph_stats(const ki_view *v, kith_each *each, void *ctx);
+
+/* codes.c: whether two rows have the same code: twins. */
+bool ki_graph_same(const ki_graph *g, uint32_t a, uint32_t b);
+/* A graph that was built by whole codes gets halved ones, if `bits` say so (ki_lens_halve). */
+kith_status ki_graph_halve(ki_graph *g, const ki_view *v, uint32_t bits);
+/* The codes of rows from `first` on (CODE). */
+kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_t threads,
+                            ki_progress *p);
 
 /* bulk.c: link all live rows of v. */
 kith_status ki_graph_build(ki_env *env, const ki_view *v, const ki_graph_how *how, uint32_t threads,

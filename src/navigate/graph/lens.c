@@ -295,8 +295,8 @@ static bool fit(ki_lens *l, const float *x, size_t m)
 
 /* Whether rows that differ are often closer together than the rounding of their codes, and of their
  * high halves: then these would lump them. codes [m][wide]; x the turned rows. */
-static void look_how_coarse(ki_lens *l, const float *x, const uint8_t *codes, size_t m,
-                            bool *coarse)
+static void look_how_coarse(const ki_lens *l, const float *x, const uint8_t *codes, size_t m,
+                            bool *coarse, ki_halves *halves)
 {
     const size_t w = l->wide, probes = m < PROBES ? m : PROBES;
     const double limit = TOO_COARSE * sqrt((double)FEW_DIMENSIONS / 6.0);
@@ -320,9 +320,9 @@ static void look_how_coarse(ki_lens *l, const float *x, const uint8_t *codes, si
         lumped_halves += sqrt(least) < 2 * HALF;
     }
     *coarse = lumped > probes / 4;
-    l->halves = lumped_halves > probes / 4 ? KI_HALVES_LUMP
-                : poor > probes / 4        ? KI_HALVES_POOR
-                                           : KI_HALVES_GOOD;
+    *halves = lumped_halves > probes / 4 ? KI_HALVES_LUMP
+              : poor > probes / 4        ? KI_HALVES_POOR
+                                         : KI_HALVES_GOOD;
 }
 
 static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
@@ -353,7 +353,7 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
     }
     fits = fit(l, x, m);
     for (size_t j = 0; j < m; j++) quantise(l, x + j * l->wide, codes + j * l->wide);
-    look_how_coarse(l, x, codes, m, coarse);
+    look_how_coarse(l, x, codes, m, coarse, &l->halves);
     *coarse |= !fits;
 out:
     if (x) ki_release(l->env, x, m * l->wide, sizeof *x);
@@ -383,33 +383,15 @@ out:
     return st;
 }
 
-kith_status ki_lens_halve(ki_lens **l, uint32_t bits)
+bool ki_lens_halve(ki_lens *l, uint32_t bits)
 {
-    const ki_lens *from = *l;
-    const bool best = from->halves == KI_HALVES_GOOD && from->wide >= HALVED_LEAST;
-    const size_t turns = KI_LENS_ROUNDS * from->wide;
-    kith_status st = KITH_OK;
-    ki_lens *to = NULL;
+    const bool best = l->halves == KI_HALVES_GOOD && l->wide >= HALVED_LEAST;
 
-    if (from->kind != KI_LENS_CODE || from->halves == KI_HALVES_LUMP) return KITH_OK;
-    if (bits > 0 ? bits > 4 : !best) return KITH_OK;
-    to = ki_zeros(from->env, 1, sizeof *to);
-    KI_NEED(to);
-    *to = *from;
-    atomic_init(&to->refs, 1);
-    to->halved = true;
-    to->bytes = ki_plane(from->wide);
-    to->turn = NULL;
-    to->centre = ki_regrow(from->env, from->centre, from->wide, from->wide, sizeof *to->centre);
-    KI_NEED(to->centre);
-    to->turn = ki_regrow(from->env, from->turn, turns, turns, sizeof *to->turn);
-    KI_NEED(to->turn);
-    ki_lens_release(*l);
-    *l = to;
-    to = NULL;
-out:
-    ki_lens_release(to);
-    return st;
+    if (l->kind != KI_LENS_CODE || l->halves == KI_HALVES_LUMP) return false;
+    if (bits > 0 ? bits > 4 : !best) return false;
+    l->halved = true;
+    l->bytes = ki_plane(l->wide);
+    return true;
 }
 
 void ki_lens_split(const ki_lens *l, const uint8_t *code, uint8_t *high, uint8_t *low)

@@ -20,34 +20,36 @@
 
 typedef enum ki_lens_kind { KI_LENS_OWN = 1, KI_LENS_CODE = 2, KI_LENS_ROWS = 3 } ki_lens_kind;
 
+/* Halves of codes would lump near rows; they tell them apart, if not well; they do. */
+typedef enum ki_halves { KI_HALVES_LUMP, KI_HALVES_POOR, KI_HALVES_GOOD } ki_halves;
+
 enum { KI_LENS_ROUNDS = 3 };
 
-/* owns: turn, centre. Immutable once made; shared by structures. */
+/* owns: turn, centre. Immutable once its graph is made; shared by structures. */
 typedef struct ki_lens {
     atomic_size_t refs;
     ki_env *env;
     ki_lens_kind kind;
     ki_type type; /* of walk codes, for kernel slots */
     kith_metric metric;
-    size_t d;     /* components of a row */
-    size_t wide;  /* bytes of a code, which are its components, too (OWN, CODE) */
-    size_t bytes; /* of a walk code: the whole code, or its high halves alone */
-    bool halved;  /* CODE: walks see the high halves */
-    /* Learned: halves would lump near rows; they tell them apart, if not well; they do. */
-    enum { KI_HALVES_LUMP, KI_HALVES_POOR, KI_HALVES_GOOD } halves;
-    uint64_t seed; /* of the rotation */
-    float longest; /* M of IP: at least the length of each row that was there */
-    float scale;   /* CODE: code = (turned - centre) * scale + 128 */
-    float *centre; /* [wide] */
-    float *turn;   /* [KI_LENS_ROUNDS][wide] signs, times the round's factor */
+    size_t d;         /* components of a row */
+    size_t wide;      /* bytes of a code, which are its components, too (OWN, CODE) */
+    size_t bytes;     /* of a walk code: the whole code, or its high halves alone */
+    bool halved;      /* CODE: walks see the high halves */
+    ki_halves halves; /* what was learned of them; not in files */
+    uint64_t seed;    /* of the rotation */
+    float longest;    /* M of IP: at least the length of each row that was there */
+    float scale;      /* CODE: code = (turned - centre) * scale + 128 */
+    float *centre;    /* [wide] */
+    float *turn;      /* [KI_LENS_ROUNDS][wide] signs, times the round's factor */
 } ki_lens;
 
 /* A lens for the n rows at pos, learned from a sample of them; not halved. */
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
                           uint64_t seed, ki_lens **out);
-/* *l becomes its halved lens, for codes of up to 4 bits (more, and where halves lump near rows: it
- * stays; 0: what is best by measurement). Only a lens that was just learned knows that. */
-kith_status ki_lens_halve(ki_lens **l, uint32_t bits);
+/* A lens that was just learned and nobody reads yet becomes a halved one, for codes of up to 4 bits
+ * (more, and where halves lump near rows: it stays; 0: what is best by measurement). Whether. */
+bool ki_lens_halve(ki_lens *l, uint32_t bits);
 /* The same from its section: what ki_lens_put wrote. CORRUPT when it does not fit the view. */
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out);
 size_t ki_lens_put_bytes(const ki_lens *l);
