@@ -37,7 +37,7 @@ typedef struct finder {
     const void *q;
     uint32_t exclude; /* position; UINT32_MAX: none */
     bool exact;       /* walk distances are the keys */
-    float off;        /* roots of walk distances are off by this much: OWN, CODE */
+    float off;        /* roots of walk distances are off by this much */
 } finder;
 
 /* owns: finder [n]. */
@@ -165,7 +165,7 @@ static float rank_edge(const finder *f, size_t k)
 
     if (w->found < k) return INFINITY;
     if (f->exact) return w->kth;
-    return edge_of(w->kth, f->g->lens->kind == KI_LENS_ROWS ? 0.0f : f->off);
+    return edge_of(w->kth, f->off);
 }
 
 /* Halved: what is kept up to the edge is measured by its whole codes; the rest goes. */
@@ -330,15 +330,22 @@ static float rounding(const ki_lens *l, const float *q, const void *code)
     return (float)(2.0 * sqrt(s));
 }
 
+/* How much roots of walk distances are off. */
+static float off_of(const ki_lens *l, const finder *f)
+{
+    if (f->exact || l->kind == KI_LENS_ROWS) return 0.0f;
+    if (l->kind == KI_LENS_OWN) return rounding(l, f->q, f->code.ptr);
+    return l->halved ? KI_WALK_OFF : OFF;
+}
+
 static void set_query(const call *c, finder *f)
 {
     const ki_lens *l = c->g->lens;
 
     f->exact = false;
-    f->off = l->halved ? KI_WALK_OFF : OFF;
     if (l->kind != KI_LENS_ROWS) f->exact = ki_lens_query(l, f->q, f->room.ptr, f->code.ptr);
     ki_meter_query(&f->walk.meter, l->kind == KI_LENS_ROWS ? f->q : f->code.ptr);
-    if (l->kind == KI_LENS_OWN) f->off = f->exact ? 0.0f : rounding(l, f->q, f->code.ptr);
+    f->off = off_of(l, f);
 }
 
 /* Copies of a row hang on it: they are found through it, also where it is held out. */
