@@ -168,6 +168,24 @@ void ki_meter_take(const ki_meter *m, const void *const *rows, const void *const
     }
 }
 
+/* Always of a whole batch, so that no branch depends on n, and as integers. */
+float ki_meter_least(const ki_meter *m, const void *const *rows, size_t n)
+{
+    int32_t sum[KI_METER_BATCH], least = INT32_MAX;
+
+    if (!m->visit || m->g->lens->kind == KI_LENS_ROWS) {
+        float dist[KI_METER_BATCH], nearest = FLT_MAX;
+
+        take_keys(m, rows, NULL, n, dist);
+        for (size_t i = 0; i < n; i++) nearest = dist[i] < nearest ? dist[i] : nearest;
+        return nearest;
+    }
+    for (size_t i = 0; i < KI_METER_BATCH; i++) sum[i] = INT32_MAX;
+    m->visit(m->query, rows, NULL, n, m->g->lens->wide, sum);
+    for (size_t i = 0; i < KI_METER_BATCH; i++) least = sum[i] < least ? sum[i] : least;
+    return (float)least;
+}
+
 void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist)
 {
     const size_t wide = m->g->lens->wide;

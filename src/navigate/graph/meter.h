@@ -37,6 +37,8 @@ void ki_meter_row(ki_meter *m, uint32_t pos);
 /* Distances to n rows given by address; meanwhile those at next [n] are asked for, unless NULL. */
 void ki_meter_take(const ki_meter *m, const void *const *rows, const void *const *next, size_t n,
                    float *dist);
+/* The least distance to n <= KI_METER_BATCH rows, n > 0. */
+float ki_meter_least(const ki_meter *m, const void *const *rows, size_t n);
 /* Halved: distances of rows by their whole codes, [n] of them. */
 void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist);
 /* Whether the lens measures squares, so that factors of distances are to be squared. */

@@ -2,7 +2,7 @@
  * position, so that links are the same on every machine. */
 #include "navigate/graph/prune.h"
 
-#include <string.h>
+static const float BEYOND = 1e30f; // behind one that is no way off
 
 void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n)
 {
@@ -79,56 +79,39 @@ void ki_prune_measure(ki_prune *x, uint32_t pos)
     x->n = n;
 }
 
-/* What lies behind candidate i, seen from the node: those to which it is nearer than the
- * node is. */
-static void hide(ki_prune *x, size_t i, size_t rest)
+/* Whether candidate i lies further than `limit` behind one of the n chosen ones: one to which it is
+ * nearer than the node is. Most that do are found so by the first few that are asked, and those
+ * that come after the last choice are never asked. */
+static bool is_hidden(ki_prune *x, size_t i, size_t n, float limit)
 {
-    const ki_graph *g = x->meter.g;
+    if (x->hidden[i] <= limit && x->tried[i] < n) ki_meter_row(&x->meter, x->one[i].pos);
+    while (x->hidden[i] <= limit && x->tried[i] < n) {
+        const size_t left = n - x->tried[i];
+        const size_t some = left < KI_METER_BATCH ? left : KI_METER_BATCH;
+        const float near = ki_meter_least(&x->meter, x->address + x->tried[i], some);
+        const float by = near > 0.0f ? x->one[i].dist / near : BEYOND;
 
-    if (rest == 0) return;
-    for (size_t r = 0; r < rest; r++) x->address[r] = ki_graph_code(g, x->one[x->rest[r]].pos);
-    ki_meter_row(&x->meter, x->one[i].pos);
-    ki_meter_take(&x->meter, x->address, NULL, rest, x->dist);
-    for (size_t r = 0; r < rest; r++) {
-        const size_t j = x->rest[r];
-        const float far = x->one[j].dist, near = x->dist[r];
-        const float by = near > 0.0f ? far / near : 1e30f;
-
-        if (by > x->hidden[j]) x->hidden[j] = by;
+        if (by > x->hidden[i]) x->hidden[i] = by;
+        x->tried[i] = (uint16_t)(x->tried[i] + some);
     }
+    return x->hidden[i] > limit;
 }
 
 size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out)
 {
     const float limit[2] = {1.0f, ki_meter_squares(x->meter.g) ? factor * factor : factor};
     bool chosen[KI_PRUNE_MOST] = {false};
-    size_t rest = x->n, n = 0, m = 0;
+    size_t n = 0, m = 0;
 
     for (size_t i = 0; i < x->n; i++) {
         x->hidden[i] = 0.0f;
-        x->rest[i] = (uint16_t)i;
+        x->tried[i] = 0;
     }
     for (size_t round = 0; round < 2; round++)
-        for (size_t at = 0; at < rest && n < most;) {
-            const size_t i = x->rest[at];
-            size_t kept = 0, next = 0;
-
-            if (x->hidden[i] > limit[round]) {
-                at++;
-                continue;
-            }
+        for (size_t i = 0; i < x->n && n < most; i++) {
+            if (chosen[i] || x->hidden[i] > limit[1] || is_hidden(x, i, n, limit[round])) continue;
             chosen[i] = true;
-            n++;
-            memmove(x->rest + at, x->rest + at + 1, (rest - at - 1) * sizeof *x->rest);
-            rest--;
-            hide(x, i, rest);
-            for (size_t r = 0; r < rest; r++) { // what is hidden for good goes
-                if (r == at) next = kept;
-                x->rest[kept] = x->rest[r];
-                kept += x->hidden[x->rest[r]] <= limit[1];
-            }
-            at = at < rest ? next : kept;
-            rest = kept;
+            x->address[n++] = ki_graph_code(x->meter.g, x->one[i].pos);
         }
     for (size_t i = 0; i < x->n; i++)
         if (chosen[i]) out[m++] = x->one[i].pos;

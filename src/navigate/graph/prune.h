@@ -22,10 +22,10 @@ typedef struct ki_prune {
     ki_meter meter;
     ki_candidate one[KI_PRUNE_MOST]; /* the candidates, to be filled */
     size_t n;
-    const void *address[KI_PRUNE_MOST];
+    const void *address[KI_PRUNE_MOST]; /* of candidates; of chosen ones, in their order */
     float dist[KI_PRUNE_MOST];
-    float hidden[KI_PRUNE_MOST]; /* how far behind a chosen one, at most */
-    uint16_t rest[KI_PRUNE_MOST];
+    float hidden[KI_PRUNE_MOST];   /* how far behind one of the chosen, at most … */
+    uint16_t tried[KI_PRUNE_MOST]; /* … of so many that were chosen first */
 } ki_prune;
 
 /* Ask the memory for the codes of candidates that will be pruned soon. */
