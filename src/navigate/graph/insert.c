@@ -19,7 +19,7 @@ enum {
     BATCH_SHARE = 64, /* of the nodes */
     SPARE = 6,        /* a full row of Graph is pruned to leave one of so many places free */
     ANCHOR = 4,       /* rows that lead to one, it among them: it is not on an island, then */
-    NEXT = 8          /* rows whose links are asked for before they are looked at */
+    NEXT = 5          /* rows whose first links are asked for before they are looked at */
 };
 
 /* A new row, and what its walk found. */
@@ -215,13 +215,46 @@ static void expect_links(const ki_graph *g, uint32_t pos)
     for (size_t i = 0; i < g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
 }
 
+/* Whether an offer finds no place free: free ones are the last. */
+static bool is_full(const ki_graph *g, uint32_t pos)
+{
+    const size_t room = ki_prune_room(g, pos);
+
+    return room == 0 || ki_link_get(ki_graph_links(g, pos) + room - 1) != pos;
+}
+
+/* The next full row behind the j-th will be pruned: the codes of its links are asked for. */
+static void expect_pruning(const ki_graph *g, const newcomer *one, size_t j)
+{
+    ki_candidate next[KI_DEGREE_MOST];
+    const _Atomic uint32_t *row;
+
+    for (j++; j < one->n && !is_full(g, one->link[j]); j++) continue;
+    if (j >= one->n) return;
+    row = ki_graph_links(g, one->link[j]);
+    for (size_t i = 0; i < g->degree; i++)
+        next[i].pos = inside(g, ki_link_get(row + i), one->link[j]);
+    ki_prune_expect(g, next, g->degree);
+}
+
+/* Links lie about in the order of distance, and it is near rows that lead to one another. */
 static bool leads(const ki_graph *g, uint32_t from, uint32_t to)
 {
     const _Atomic uint32_t *row = ki_graph_links(g, from);
     bool any = false;
 
-    for (size_t i = 0; i < g->degree; i++) any |= ki_link_get(row + i) == to;
+    for (size_t i = 0; i < g->degree && !any; i += KI_LINK_STEP)
+        for (size_t j = i; j < i + KI_LINK_STEP; j++) any |= ki_link_get(row + j) == to;
     return any;
+}
+
+/* The nearest of a row's neighbours. */
+static void expect_around(const ki_graph *g, uint32_t pos)
+{
+    const _Atomic uint32_t *row = ki_graph_links(g, pos);
+
+    for (size_t j = 0; j < NEXT; j++)
+        KI_PREFETCH(ki_graph_links(g, inside(g, ki_link_get(row + j), pos)));
 }
 
 /* Whether pos, which lost its link from `from`, is within reach all the same: by rows that it leads
@@ -234,7 +267,7 @@ static bool anchored(const ki_graph *g, uint32_t pos, uint32_t from)
     for (size_t i = 0; i < n; i++) {
         const _Atomic uint32_t *row = ki_graph_links(g, behind[i]);
 
-        for (size_t j = 0; j < NEXT; j++) expect_links(g, inside(g, ki_link_get(row + j), pos));
+        if (i) expect_around(g, behind[i]);
         for (size_t j = 0; j < g->degree; j++) {
             const uint32_t to = inside(g, ki_link_get(row + j), pos);
             bool known = false;
@@ -272,6 +305,18 @@ static void keep_reach(inserting *in, uint32_t from, uint32_t lost, uint32_t pos
     g->since = g->nodes; // it is looked at soon
 }
 
+/* The same of all that was taken out; what one look needs is asked for before the one before it. */
+static void keep_all(inserting *in, uint32_t from, const uint32_t *lost, size_t n, uint32_t pos,
+                     size_t room)
+{
+    for (size_t i = 0; i < n; i++) KI_PREFETCH(ki_graph_links(in->g, lost[i]));
+    if (n > 0) expect_around(in->g, lost[0]);
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n) expect_around(in->g, lost[i + 1]);
+        keep_reach(in, from, lost[i], pos, room);
+    }
+}
+
 /* NSW: pos in place of the farthest link behind those that a row chose itself, if it is nearer. */
 static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, bool *linked)
 {
@@ -305,9 +350,9 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     ki_graph *g = in->g;
     const size_t room = ki_prune_room(g, from);
     _Atomic uint32_t *row = ki_graph_links(g, from);
-    uint32_t out[KI_DEGREE_MOST];
+    uint32_t out[KI_DEGREE_MOST], lost[KI_DEGREE_MOST + 1];
     kith_status st = KITH_OK;
-    size_t n;
+    size_t n, losts = 0;
 
     KI_TRY(change_row(in, from));
     *linked = fill(g, from, pos);
@@ -331,8 +376,9 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
         if (one == pos)
             *linked = chosen;
         else if (!chosen)
-            keep_reach(in, from, one, pos, room);
+            lost[losts++] = one;
     }
+    keep_all(in, from, lost, losts, pos, room);
 out:
     return st;
 }
@@ -402,6 +448,8 @@ static kith_status link_one(inserting *in, newcomer *one, size_t i)
     if (in->hung > 0) pass_over_twins(in, one, i);
     ki_prune_store(in->g, one->pos, one->link, one->n);
     for (size_t j = 0; j < one->n; j++) {
+        if (i + 1 < in->n && j < one[1].n) expect_links(in->g, one[1].link[j]);
+        if (is_full(in->g, one->link[j])) expect_pruning(in->g, one, j);
         KI_TRY(offer(in, one->link[j], one->pos, &linked));
         any |= linked;
     }
