@@ -25,6 +25,7 @@ enum {
 /* A new row, and what its walk found. */
 typedef struct newcomer {
     uint32_t pos, twin; /* twin: a node with the same walk code; UINT32_MAX: none */
+    bool copy;          /* one before it in the batch may have the same walk code */
     uint32_t n;
     uint32_t link[KI_DEGREE_MOST]; /* by distance */
 } newcomer;
@@ -58,18 +59,23 @@ typedef struct inserting {
 
 /* ---- looking for neighbours ------------------------------------------------------------------ */
 
-/* Those before the i-th of the batch that are as near as what its walk found. */
+/* Those before the i-th of the batch that are as near as what its walk found. One with the same
+ * walk code is as far as the row from itself, which by halves is not 0. */
 static void look_at_mates(const inserting *in, seeker *s, size_t i)
 {
-    const void *row[KI_METER_BATCH];
-    float dist[KI_METER_BATCH];
+    newcomer *one = &in->batch[i];
+    const void *row[KI_METER_BATCH] = {ki_graph_code(in->g, one->pos)};
+    float dist[KI_METER_BATCH], self;
 
     s->mates_n = 0;
+    one->copy = false;
+    ki_meter_take(&s->walk->meter, row, NULL, 1, &self);
     for (size_t at = 0; at < i; at += KI_METER_BATCH) {
         const size_t some = i - at < KI_METER_BATCH ? i - at : KI_METER_BATCH;
 
         for (size_t j = 0; j < some; j++) row[j] = ki_graph_code(in->g, in->batch[at + j].pos);
         ki_meter_take(&s->walk->meter, row, NULL, some, dist);
+        for (size_t j = 0; j < some; j++) one->copy |= dist[j] <= self;
         for (size_t j = 0; j < some; j++)
             if (dist[j] <= s->walk->kth)
                 s->mates[s->mates_n++] = (ki_seen){dist[j], in->batch[at + j].pos};
@@ -94,7 +100,7 @@ static void load_seen(const seeker *s, ki_prune *x)
     }
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0; i < n[l] && x->n < KI_PRUNE_MOST; i++)
-            if (of[l][i].key <= edge) x->one[x->n++].pos = of[l][i].pos;
+            if (of[l][i].key <= edge) x->one[x->n++] = (ki_candidate){of[l][i].key, of[l][i].pos};
 }
 
 /* What the walk found that has the same code: nothing is nearer. */
@@ -122,7 +128,8 @@ static kith_status seek(const inserting *in, seeker *s, size_t i)
     one->twin = find_twin(in->g, s->walk, one->pos);
     look_at_mates(in, s, i);
     load_seen(s, s->prune);
-    ki_prune_measure(s->prune, one->pos);
+    ki_prune_expect(in->g, s->prune->one, s->prune->n);
+    ki_prune_order(s->prune, one->pos);
     one->n = (uint32_t)ki_prune_pick(s->prune, in->how->own, in->how->factor, one->link);
 out:
     return st;
@@ -440,7 +447,7 @@ static kith_status link_one(inserting *in, newcomer *one, size_t i)
     kith_status st = KITH_OK;
     bool any = false, linked;
 
-    if (one->twin == UINT32_MAX) one->twin = twin_in_batch(in, i);
+    if (one->twin == UINT32_MAX && one->copy) one->twin = twin_in_batch(in, i);
     if (one->twin != UINT32_MAX) {
         in->hung++;
         return hang(in, one->twin, one->pos);

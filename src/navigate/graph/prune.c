@@ -2,6 +2,8 @@
  * position, so that links are the same on every machine. */
 #include "navigate/graph/prune.h"
 
+#include <string.h>
+
 static const float BEYOND = 1e30f; // behind one that is no way off
 
 void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n)
@@ -16,25 +18,63 @@ void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n)
     }
 }
 
-static bool before(ki_candidate a, ki_candidate b)
+/* A candidate as a number that sorts as it does: the bits of floats >= 0 are in their order. */
+static uint64_t number_of(ki_candidate c)
 {
-    return a.dist < b.dist || (a.dist == b.dist && a.pos < b.pos);
+    uint32_t bits;
+
+    memcpy(&bits, &c.dist, sizeof bits);
+    return (uint64_t)bits << 32 | c.pos;
 }
 
-/* Shell's method with Ciura's gaps: some hundred at most, nearly sorted often. */
-static void sort(ki_candidate *x, size_t n)
+static ki_candidate candidate_of(uint64_t number)
 {
-    static const size_t gaps[] = {132, 57, 23, 10, 4, 1};
+    const uint32_t bits = (uint32_t)(number >> 32);
+    ki_candidate c = {.pos = (uint32_t)number};
 
-    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; g++)
-        for (size_t i = gaps[g]; i < n; i++) {
-            const ki_candidate one = x[i];
-            size_t at = i;
+    memcpy(&c.dist, &bits, sizeof c.dist);
+    return c;
+}
 
-            for (; at >= gaps[g] && before(one, x[at - gaps[g]]); at -= gaps[g])
-                x[at] = x[at - gaps[g]];
-            x[at] = one;
+/* Two runs, from[0…mid-1] and the rest, to one. What is taken next is no branch. */
+static void merge(const uint64_t *from, size_t mid, size_t n, uint64_t *to)
+{
+    size_t a = 0, b = mid, at = 0;
+
+    while (a < mid && b < n) {
+        const uint64_t x = from[a], y = from[b];
+
+        to[at++] = y < x ? y : x;
+        b += y < x;
+        a += !(y < x);
+    }
+    memcpy(to + at, from + a, (mid - a) * sizeof *to);
+    if (a == mid) memcpy(to + at, from + b, (n - b) * sizeof *to);
+}
+
+/* Behind what is in order from the start, which of a row that was pruned before is most. */
+static void sort(ki_prune *x)
+{
+    uint64_t *from = x->order[0], *to = x->order[1];
+    const size_t n = x->n;
+    size_t first = 1;
+
+    for (size_t i = 0; i < n; i++) from[i] = number_of(x->one[i]);
+    while (first < n && from[first - 1] < from[first]) first++;
+    for (size_t run = 1; first + run < n; run *= 2) {
+        uint64_t *const sorted = to;
+
+        for (size_t i = first; i < n; i += 2 * run) {
+            const size_t left = n - i;
+
+            merge(from + i, run < left ? run : left, 2 * run < left ? 2 * run : left, to + i);
         }
+        to = from;
+        from = sorted;
+    }
+    if (from != x->order[0]) memcpy(from, to, first * sizeof *from);
+    if (first < n) merge(from, first, n, to);
+    for (size_t i = 0; i < n; i++) x->one[i] = candidate_of(first < n ? to[i] : from[i]);
 }
 
 kith_status ki_prune_create(ki_env *env, const ki_view *v, const ki_graph *g, ki_prune **out)
@@ -66,13 +106,18 @@ void ki_prune_free(ki_prune *x)
 
 void ki_prune_measure(ki_prune *x, uint32_t pos)
 {
-    size_t n = 0;
-
     for (size_t i = 0; i < x->n; i++) x->address[i] = ki_graph_code(x->meter.g, x->one[i].pos);
     ki_meter_row(&x->meter, pos);
     if (x->n) ki_meter_take(&x->meter, x->address, NULL, x->n, x->dist);
     for (size_t i = 0; i < x->n; i++) x->one[i].dist = x->dist[i];
-    sort(x->one, x->n);
+    ki_prune_order(x, pos);
+}
+
+void ki_prune_order(ki_prune *x, uint32_t pos)
+{
+    size_t n = 0;
+
+    sort(x);
     for (size_t i = 0; i < x->n; i++)
         if (x->one[i].pos != pos && (n == 0 || x->one[i].pos != x->one[n - 1].pos))
             x->one[n++] = x->one[i];

@@ -24,8 +24,9 @@ typedef struct ki_prune {
     size_t n;
     const void *address[KI_PRUNE_MOST]; /* of candidates; of chosen ones, in their order */
     float dist[KI_PRUNE_MOST];
-    float hidden[KI_PRUNE_MOST];   /* how far behind one of the chosen, at most … */
-    uint16_t tried[KI_PRUNE_MOST]; /* … of so many that were chosen first */
+    uint64_t order[2][KI_PRUNE_MOST]; /* for sorting */
+    float hidden[KI_PRUNE_MOST];      /* how far behind one of the chosen, at most … */
+    uint16_t tried[KI_PRUNE_MOST];    /* … of so many that were chosen first */
 } ki_prune;
 
 /* Ask the memory for the codes of candidates that will be pruned soon. */
@@ -33,6 +34,8 @@ void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n);
 /* x->one[0…n-1] have positions, x->n ones: fill in their distances to `pos`; sort by (dist, pos);
  * drop repeated ones and pos itself. */
 void ki_prune_measure(ki_prune *x, uint32_t pos);
+/* The same of candidates whose distances are known. */
+void ki_prune_order(ki_prune *x, uint32_t pos);
 /* Choose up to `most` of the candidates (sorted); factor >= 1 of the second round. Their positions,
  * in the order of the candidates, to out; returns how many. */
 size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out);
