@@ -350,12 +350,14 @@ static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, b
 }
 
 /* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be
- * pos itself. *linked tells. Pruning is dear, so that Graph leaves some places free for the next
- * links; rows of HNSW have as many links as its users know. */
+ * pos itself. *linked tells. Pruning is dear, so that Graph does without where pos would be left
+ * out, and leaves some places free for the next links; rows of HNSW have as many links as its
+ * users know. */
 static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked)
 {
     ki_graph *g = in->g;
     const size_t room = ki_prune_room(g, from);
+    const size_t most = room - (in->how->at_once ? room / SPARE : 0);
     _Atomic uint32_t *row = ki_graph_links(g, from);
     uint32_t out[KI_DEGREE_MOST], lost[KI_DEGREE_MOST + 1];
     kith_status st = KITH_OK;
@@ -372,8 +374,8 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     in->prune->one[room].pos = pos;
     in->prune->n = room + 1;
     ki_prune_measure(in->prune, from);
-    n = ki_prune_pick(in->prune, room - (in->how->at_once ? room / SPARE : 0), in->how->factor,
-                      out);
+    if (in->how->at_once && ki_prune_refuses(in->prune, pos, most)) goto out;
+    n = ki_prune_pick(in->prune, most, in->how->factor, out);
     ki_prune_store(g, from, out, n);
     for (size_t i = 0, j = 0; i < in->prune->n; i++) { // out is in the order of the candidates
         const uint32_t one = in->prune->one[i].pos;

@@ -142,6 +142,18 @@ static bool is_hidden(ki_prune *x, size_t i, size_t n, float limit)
     return x->hidden[i] > limit;
 }
 
+bool ki_prune_refuses(ki_prune *x, uint32_t pos, size_t most)
+{
+    size_t i = most;
+
+    while (i < x->n && x->one[i].pos != pos) i++;
+    if (i >= x->n) return false;
+    for (size_t j = 0; j < i; j++) x->address[j] = ki_graph_code(x->meter.g, x->one[j].pos);
+    x->hidden[i] = 0.0f;
+    x->tried[i] = 0;
+    return is_hidden(x, i, i, 1.0f);
+}
+
 size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out)
 {
     const float limit[2] = {1.0f, ki_meter_squares(x->meter.g) ? factor * factor : factor};

@@ -36,6 +36,9 @@ void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n);
 void ki_prune_measure(ki_prune *x, uint32_t pos);
 /* The same of candidates whose distances are known. */
 void ki_prune_order(ki_prune *x, uint32_t pos);
+/* Whether choosing `most` of the candidates (sorted) would leave pos out in all likelihood: as many
+ * are nearer, and one of these hides it. */
+bool ki_prune_refuses(ki_prune *x, uint32_t pos, size_t most);
 /* Choose up to `most` of the candidates (sorted); factor >= 1 of the second round. Their positions,
  * in the order of the candidates, to out; returns how many. */
 size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out);
