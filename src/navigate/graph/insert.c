@@ -19,6 +19,7 @@ enum {
     BATCH_SHARE = 64, /* of the nodes */
     SPARE = 6,        /* a full row of Graph is pruned to leave one of so many places free */
     ANCHOR = 4,       /* rows that lead to one, it among them: it is not on an island, then */
+    AHEAD = 2,        /* lost ones around which is asked before one is looked at */
     NEXT = 5          /* rows whose first links are asked for before they are looked at */
 };
 
@@ -233,7 +234,7 @@ static bool is_full(const ki_graph *g, uint32_t pos)
 /* The next full row behind the j-th will be pruned: the codes of its links are asked for. */
 static void expect_pruning(const ki_graph *g, const newcomer *one, size_t j)
 {
-    ki_candidate next[KI_DEGREE_MOST];
+    ki_candidate next[KI_DEGREE_MOST + 1];
     const _Atomic uint32_t *row;
 
     for (j++; j < one->n && !is_full(g, one->link[j]); j++) continue;
@@ -241,7 +242,8 @@ static void expect_pruning(const ki_graph *g, const newcomer *one, size_t j)
     row = ki_graph_links(g, one->link[j]);
     for (size_t i = 0; i < g->degree; i++)
         next[i].pos = inside(g, ki_link_get(row + i), one->link[j]);
-    ki_prune_expect(g, next, g->degree);
+    next[g->degree].pos = one->link[j];
+    ki_prune_expect(g, next, g->degree + 1);
 }
 
 /* Links lie about in the order of distance, and it is near rows that lead to one another. */
@@ -312,14 +314,13 @@ static void keep_reach(inserting *in, uint32_t from, uint32_t lost, uint32_t pos
     g->since = g->nodes; // it is looked at soon
 }
 
-/* The same of all that was taken out; what one look needs is asked for before the one before it. */
+/* The same of all that was taken out; what a look needs is asked for two looks before. */
 static void keep_all(inserting *in, uint32_t from, const uint32_t *lost, size_t n, uint32_t pos,
                      size_t room)
 {
-    for (size_t i = 0; i < n; i++) KI_PREFETCH(ki_graph_links(in->g, lost[i]));
-    if (n > 0) expect_around(in->g, lost[0]);
+    for (size_t i = 0; i < n && i < AHEAD; i++) expect_around(in->g, lost[i]);
     for (size_t i = 0; i < n; i++) {
-        if (i + 1 < n) expect_around(in->g, lost[i + 1]);
+        if (i + AHEAD < n) expect_around(in->g, lost[i + AHEAD]);
         keep_reach(in, from, lost[i], pos, room);
     }
 }
@@ -375,6 +376,8 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     in->prune->n = room + 1;
     ki_prune_measure(in->prune, from);
     if (in->how->at_once && ki_prune_refuses(in->prune, pos, most)) goto out;
+    for (size_t i = in->prune->n / 2; i < in->prune->n; i++) // of these some will be lost
+        KI_PREFETCH(ki_graph_links(g, in->prune->one[i].pos));
     n = ki_prune_pick(in->prune, most, in->how->factor, out);
     ki_prune_store(g, from, out, n);
     for (size_t i = 0, j = 0; i < in->prune->n; i++) { // out is in the order of the candidates
