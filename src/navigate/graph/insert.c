@@ -375,7 +375,7 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     in->prune->one[room].pos = pos;
     in->prune->n = room + 1;
     ki_prune_measure(in->prune, from);
-    if (in->how->at_once && ki_prune_refuses(in->prune, pos, most)) goto out;
+    if (in->how->at_once && !g->lens->halved && ki_prune_refuses(in->prune, pos, most)) goto out;
     for (size_t i = in->prune->n / 2; i < in->prune->n; i++) // of these some will be lost
         KI_PREFETCH(ki_graph_links(g, in->prune->one[i].pos));
     n = ki_prune_pick(in->prune, most, in->how->factor, out);

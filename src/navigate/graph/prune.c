@@ -142,6 +142,29 @@ static bool is_hidden(ki_prune *x, size_t i, size_t n, float limit)
     return x->hidden[i] > limit;
 }
 
+/* By halves a distance depends on which of both is whole. So that a candidate is rounded alike
+ * towards the node and towards a chosen one, that is whole, too: all that are left are held against
+ * it at once. */
+static void hide_behind(ki_prune *x, size_t i, const bool *chosen, float limit)
+{
+    uint16_t rest[KI_PRUNE_MOST];
+    size_t n = 0;
+
+    for (size_t j = 0; j < x->n; j++) {
+        if (chosen[j] || x->hidden[j] > limit) continue;
+        x->address[n] = ki_graph_code(x->meter.g, x->one[j].pos);
+        rest[n++] = (uint16_t)j;
+    }
+    if (n == 0) return;
+    ki_meter_row(&x->meter, x->one[i].pos);
+    ki_meter_take(&x->meter, x->address, NULL, n, x->dist);
+    for (size_t r = 0; r < n; r++) {
+        const float by = x->dist[r] > 0.0f ? x->one[rest[r]].dist / x->dist[r] : BEYOND;
+
+        if (by > x->hidden[rest[r]]) x->hidden[rest[r]] = by;
+    }
+}
+
 bool ki_prune_refuses(ki_prune *x, uint32_t pos, size_t most)
 {
     size_t i = most;
@@ -157,18 +180,23 @@ bool ki_prune_refuses(ki_prune *x, uint32_t pos, size_t most)
 size_t ki_prune_choose(ki_prune *x, size_t most, float factor, uint32_t *out)
 {
     const float limit[2] = {1.0f, ki_meter_squares(x->meter.g) ? factor * factor : factor};
+    const bool halved = x->meter.g->lens->halved;
     bool chosen[KI_PRUNE_MOST] = {false};
     size_t n = 0, m = 0;
 
     for (size_t i = 0; i < x->n; i++) {
         x->hidden[i] = 0.0f;
-        x->tried[i] = 0;
+        x->tried[i] = halved ? UINT16_MAX : 0;
     }
     for (size_t round = 0; round < 2; round++)
         for (size_t i = 0; i < x->n && n < most; i++) {
             if (chosen[i] || x->hidden[i] > limit[1] || is_hidden(x, i, n, limit[round])) continue;
             chosen[i] = true;
-            x->address[n++] = ki_graph_code(x->meter.g, x->one[i].pos);
+            if (halved)
+                hide_behind(x, i, chosen, limit[1]);
+            else
+                x->address[n] = ki_graph_code(x->meter.g, x->one[i].pos);
+            n++;
         }
     for (size_t i = 0; i < x->n; i++)
         if (chosen[i]) out[m++] = x->one[i].pos;
