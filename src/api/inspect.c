@@ -304,6 +304,7 @@ static void list_kernels(kith_each *each, void *ctx)
         }
     for (size_t i = 0; i < KI_BLOCK_OPS; i++)
         each(ctx, blocks[i].name, ki_kernels_origin(&k->block[blocks[i].op], k), (double)NAN);
+    each(ctx, "products u6", ki_kernels_origin(&k->products6, k), (double)NAN);
     each(ctx, "least f32", ki_kernels_origin(&k->least, k), (double)NAN);
     each(ctx, "hadamard f32", ki_kernels_origin(&k->hadamard, k), (double)NAN);
 }

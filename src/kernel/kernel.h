@@ -156,6 +156,13 @@ size_t ki_panel_bytes(size_t row_bytes); /* both halves */
  * aligned. */
 void ki_pack_panel(const void *queries, size_t stride, size_t nq, size_t row_bytes, void *panel);
 
+/* All sums of n rows with a panel's nq queries to out [n][KI_PANEL], 64-byte aligned (what is
+ * beyond nq is whatever it is): rows of 0…63, queries of -32…31, so that an ISA without exact sums
+ * of products can add some before it widens them. For rows of our own making: n >= KI_LANES, d a
+ * multiple of KI_PANEL. */
+typedef void ki_products(const void *rows, size_t stride, size_t n, size_t d, const void *panel,
+                         size_t nq, int32_t *out);
+
 /* ---- conversions and checks ------------------------------------------------------------------ */
 
 /* A test of scan codes by the products of their halves (rows/scanfilter.c): row i passes when
@@ -173,6 +180,7 @@ typedef struct ki_kernels {
     ki_gather *gather[KI_OPS][KI_TYPES];
     ki_visit *visit[KI_OPS][KI_TYPES];
     ki_block_fn *block[KI_BLOCK_OPS];
+    ki_products *products6;
     ki_block_op code_op;  /* DOT_I8, or DOT_I7 where it is much faster: for scan codes */
     size_t code_least;    /* queries from which a panel beats DOT4 for each of them */
     ki_block_op float_op; /* DOT_F32, or DOT_BF16 where it is much faster: to sieve floats */

@@ -17,6 +17,7 @@
 #include "navigate/graph/insert.h"
 #include "navigate/graph/prune.h"
 #include "navigate/graph/repair.h"
+#include "navigate/graph/six.h"
 #include "navigate/graph/tower.h"
 
 enum {
@@ -33,6 +34,7 @@ enum {
     WAYS = 8,          /* candidates of a set */
     PROJECTIONS = 12,
     STRIPES = 4096,
+    AHEAD = 4, /* rows that are asked for before they are copied */
     OFFERS = 2 * KI_PANEL * KI_NEAREST_MOST,
     PIECE = 1024 /* rows of a job */
 };
@@ -75,6 +77,8 @@ typedef struct build {
     uint32_t *group;   /* [m * FANOUT] ranks, group after group */
     size_t *begin;     /* [LEADERS_MOST + 1] */
     size_t round;      /* of partitions */
+    bool small;        /* leaves see six bits a component */
+    size_t bytes;      /* of a row in a leaf */
 } build;
 
 static const uint8_t *code_of(const build *b, uint32_t rank)
@@ -83,16 +87,6 @@ static const uint8_t *code_of(const build *b, uint32_t rank)
 }
 
 /* ---- candidates ------------------------------------------------------------------------------ */
-
-/* A distance in 16 bits, in order: a float's exponent and 11 bits of its mantissa. */
-static uint16_t short_of(uint32_t dist)
-{
-    const float f = (float)dist + 1.0f;
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return (uint16_t)((bits >> 12) - (127u << 11));
-}
 
 /* Signs of the projections of the difference between two rows' sketches. */
 static uint32_t direction(const int16_t *from, const int16_t *to)
@@ -205,14 +199,24 @@ typedef struct worker {
 static kith_status need_block(const build *b, worker *w, size_t n)
 {
     if (n <= w->block.cap) return KITH_OK;
-    return ki_nearest_init(&w->block, b->env, b->g->lens->type, b->g->lens->bytes, n);
+    return ki_nearest_init(&w->block, b->env, b->small ? KI_U8 : b->g->lens->type, b->small,
+                           b->bytes, n);
 }
 
-static void load_row(const build *b, worker *w, size_t i, uint32_t rank)
+/* A row as leaves see it. */
+static void load_row(const build *b, uint32_t rank, uint8_t *out)
 {
-    const size_t bytes = b->g->lens->bytes;
+    if (b->small)
+        ki_six_row(b->g->lens, code_of(b, rank), out);
+    else
+        memcpy(out, code_of(b, rank), b->bytes);
+}
 
-    memcpy(w->block.rows + i * bytes, code_of(b, rank), bytes);
+static void expect_row(const build *b, uint32_t rank)
+{
+    const uint8_t *code = code_of(b, rank);
+
+    for (size_t at = 0; at < b->g->lens->bytes; at += 64) KI_PREFETCH_L2(code + at);
 }
 
 static void free_room(const build *b, worker *w)
@@ -248,7 +252,8 @@ static kith_status load_leaf(const build *b, worker *w, const uint32_t *rank, si
     KI_TRY(need_block(b, w, n));
     if (n > w->room) KI_TRY(need_room(b, w, n));
     for (size_t i = 0; i < n; i++) {
-        load_row(b, w, i, rank[i]);
+        if (i + AHEAD < n) expect_row(b, rank[i + AHEAD]);
+        load_row(b, rank[i], w->block.rows + i * b->bytes);
         memcpy(w->sketch + i * PROJECTIONS, b->sketch + (size_t)rank[i] * PROJECTIONS,
                PROJECTIONS * sizeof *w->sketch);
     }
@@ -266,7 +271,7 @@ static offer *offer_both(const build *b, const worker *w, const uint32_t *rank, 
     const size_t others = w->count[one.row];
     const ki_near last = w->near[one.row * k + others - 1];
     const int16_t *x = w->sketch + i * PROJECTIONS, *y = w->sketch + one.row * PROJECTIONS;
-    const uint16_t dist = short_of(one.dist);
+    const uint16_t dist = (uint16_t)one.dist;
 
     *to++ = make_offer(b, rank[i], rank[one.row], dist, direction(x, y));
     if (others < k || one.dist < last.dist || (one.dist == last.dist && i <= last.row)) return to;
@@ -277,17 +282,11 @@ static offer *offer_both(const build *b, const worker *w, const uint32_t *rank, 
 /* Each row of a leaf to the k nearest of it, and those to it. */
 static kith_status leaf(const build *b, worker *w, const uint32_t *rank, size_t n, size_t k)
 {
-    const size_t bytes = b->g->lens->bytes;
     kith_status st = KITH_OK;
 
     if (n < 2) return KITH_OK;
     KI_TRY(load_leaf(b, w, rank, n));
-    for (size_t q = 0; q < n; q += KI_PANEL) {
-        const size_t nq = n - q < KI_PANEL ? n - q : KI_PANEL;
-
-        ki_nearest_find(&w->block, w->block.rows + q * bytes, nq, k, (uint32_t)q, w->near + q * k,
-                        w->count + q);
-    }
+    ki_nearest_each(&w->block, k, w->near, w->count);
     for (size_t q = 0; q < n; q += KI_PANEL) {
         offer *o = w->offers;
 
@@ -317,7 +316,8 @@ static kith_status draw_leaders(const build *b, worker *w, const uint32_t *rank,
 
     KI_TRY(need_block(b, w, leaders));
     for (size_t i = 0; i < leaders; i++)
-        load_row(b, w, i, rank[ki_random_below(seed, KI_RNG_SAMPLE, i, (uint32_t)n)]);
+        load_row(b, rank[ki_random_below(seed, KI_RNG_SAMPLE, i, (uint32_t)n)],
+                 w->block.rows + i * b->bytes);
     ki_nearest_block(&w->block, leaders);
 out:
     return st;
@@ -327,13 +327,13 @@ out:
 static void join(const build *b, worker *w, const uint32_t *rank, size_t first, size_t end,
                  size_t fanout, uint16_t *leader, uint8_t *query)
 {
-    const size_t bytes = b->g->lens->bytes;
+    const size_t bytes = b->bytes;
     uint32_t count[KI_PANEL];
 
     for (size_t i = first; i < end; i += KI_PANEL) {
         const size_t nq = end - i < KI_PANEL ? end - i : KI_PANEL;
 
-        for (size_t q = 0; q < nq; q++) memcpy(query + q * bytes, code_of(b, rank[i + q]), bytes);
+        for (size_t q = 0; q < nq; q++) load_row(b, rank[i + q], query + q * bytes);
         ki_nearest_find(&w->block, query, nq, fanout, KI_NEAREST_NONE, w->near, count);
         for (size_t q = 0; q < nq; q++)
             for (size_t j = 0; j < fanout; j++)
@@ -379,7 +379,7 @@ out:
 static kith_status part(const build *b, worker *w, const uint32_t *rank, size_t n, size_t fanout,
                         size_t depth, uint64_t draw)
 {
-    const size_t leaders = leaders_for(n * fanout / 200 + 1), bytes = b->g->lens->bytes;
+    const size_t leaders = leaders_for(n * fanout / 200 + 1), bytes = b->bytes;
     kith_status st = KITH_OK;
     uint16_t *leader = NULL;
     uint32_t *group = NULL;
@@ -460,7 +460,7 @@ static kith_status join_part(void *arg, size_t i)
 {
     joining *j = arg;
     const build *b = j->b;
-    const size_t bytes = b->g->lens->bytes;
+    const size_t bytes = b->bytes;
     kith_status st = KITH_OK;
     uint8_t *query = NULL;
     worker w;
@@ -811,6 +811,9 @@ kith_status ki_graph_build(ki_env *env, const ki_view *v, const ki_graph_how *ho
     b.threads = ki_thread_count(env, threads, (size_t)v->n / PIECE + 1);
     KI_TRY(begin_build(&b, how->degree));
     b.how = recipe_for(b.g->lens->bytes);
+    if (b.g->lens->kind != KI_LENS_ROWS && how->at_once)
+        KI_TRY(ki_six_fits(env, b.g, b.pos, b.m, b.seed, &b.small));
+    b.bytes = b.small ? ki_six_bytes(b.g->lens) : b.g->lens->bytes;
     b.g->most = how->most;
     b.g->effort = how->effort;
     b.g->slack = how->slack;

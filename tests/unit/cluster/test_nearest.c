@@ -86,7 +86,8 @@ static void brute_force(void **state)
     for (size_t c = 0; c < 2 * sizeof lengths / sizeof *lengths; c++) {
         const size_t bytes = lengths[c / 2];
 
-        must(ki_nearest_init(&x, &env, c % 2 ? KI_U8 : KI_I8, bytes, MOST)); // gives back the last
+        must(ki_nearest_init(&x, &env, c % 2 ? KI_U8 : KI_I8, false, bytes,
+                             MOST)); // gives back the last
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             const size_t n = sizes[s], nq = 1 + (c * 7 + s * 13) % KI_PANEL;
             const size_t k = 1 + (c * 5 + s * 11) % KI_NEAREST_MOST;
@@ -115,7 +116,7 @@ static void ends_of_the_range(void **state)
     (void)state;
     must(ki_env_init(&env, NULL));
     for (int u8 = 0; u8 < 2; u8++) {
-        must(ki_nearest_init(&x, &env, u8 ? KI_U8 : KI_I8, KITH_MAX_DIM, 40));
+        must(ki_nearest_init(&x, &env, u8 ? KI_U8 : KI_I8, false, KITH_MAX_DIM, 40));
         q = calloc(2, KITH_MAX_DIM);
         assert_non_null(q);
         memset(q + KITH_MAX_DIM, 0xff, KITH_MAX_DIM);
@@ -131,11 +132,110 @@ static void ends_of_the_range(void **state)
     ki_nearest_deinit(&x);
 }
 
+/* The float of a distance whose bits are cut to 11 behind the point, plus 1. */
+static float rounded(uint32_t dist)
+{
+    const float f = (float)dist + 1.0f;
+    uint32_t bits;
+    float out;
+
+    memcpy(&bits, &f, sizeof bits);
+    bits &= ~UINT32_C(0xfff);
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+static void check_pairs(ki_nearest *x)
+{
+    float far_of[MOST];
+
+    ki_nearest_pairs(x);
+    for (size_t i = 0; i < x->n; i++) {
+        ki_nearest_row(x, i, far_of);
+        for (size_t j = 0; j < x->n; j++)
+            if (far_of[j] !=
+                rounded(far(KI_U8, x->rows + i * x->bytes, x->rows + j * x->bytes, x->bytes)))
+                fail_msg("%zu rows of %zu bytes: %zu and %zu", x->n, x->bytes, i, j);
+    }
+}
+
+/* Each row's nearest: as many as there are, no row twice, not itself, and none that was left out is
+ * nearer than the farthest of them but for rounding. */
+static void check_each(ki_nearest *x, size_t k)
+{
+    static ki_near near[MOST * KI_NEAREST_MOST];
+    uint32_t count[MOST];
+
+    ki_nearest_each(x, k, near, count);
+    for (size_t i = 0; i < x->n; i++) {
+        const size_t want = x->n - 1 < k ? x->n - 1 : k;
+        bool in[MOST] = {false};
+        float most = 0.0f;
+
+        assert_int_equal(count[i], want);
+        for (size_t j = 0; j < want; j++) {
+            const ki_near one = near[i * k + j];
+            const float f = rounded(
+                far(x->type, x->rows + i * x->bytes, x->rows + one.row * x->bytes, x->bytes));
+
+            assert_true(one.row != i && one.row < x->n && !in[one.row]);
+            assert_true(j == 0 || near[i * k + j - 1].dist <= one.dist);
+            in[one.row] = true;
+            most = f > most ? f : most;
+        }
+        for (size_t j = 0; j < x->n; j++)
+            if (j != i && !in[j])
+                assert_true(rounded(far(x->type, x->rows + i * x->bytes, x->rows + j * x->bytes,
+                                        x->bytes)) >= most);
+    }
+}
+
+static void small_rows(void **state)
+{
+    static const size_t sizes[] = {0, 1, 2, 15, 16, 17, 32, 33, 45, 64, 65, 100, MOST};
+    static const unsigned values[] = {64, 3, 0};
+    static uint8_t q[KI_PANEL * 256];
+    ki_nearest x = {0};
+    uint64_t at = 0;
+    ki_env env;
+
+    (void)state;
+    must(ki_env_init(&env, NULL));
+    for (size_t bytes = KI_PANEL; bytes <= 256; bytes *= 2) {
+        // room for more rows than keep all their pairs is room for the pairs of fewer, too
+        must(ki_nearest_init(&x, &env, KI_U8, true, bytes,
+                             bytes > KI_PANEL ? 3 * KI_PAIRS_MOST : MOST));
+        for (size_t s = 0; s < 3 * sizeof sizes / sizeof *sizes; s++) {
+            const size_t n = sizes[s / 3], nq = 1 + s * 13 % KI_PANEL;
+            const size_t k = 1 + s * 11 % KI_NEAREST_MOST;
+
+            draw(&at, values[s % 3], x.rows, n * bytes);
+            draw(&at, values[s % 3], q, nq * bytes);
+            for (size_t i = 0; i < n * bytes; i++) x.rows[i] &= 63;
+            for (size_t i = 0; i < nq * bytes; i++) q[i] &= 63;
+            ki_nearest_block(&x, n);
+            beside_a_loop(&x, q, nq, k, KI_NEAREST_NONE);
+            check_each(&x, k);
+            check_pairs(&x);
+            if (n < nq) continue;
+            memcpy(q, x.rows + (n - nq) * bytes, nq * bytes);
+            beside_a_loop(&x, q, nq, k, (uint32_t)(n - nq));
+        }
+    }
+    must(ki_nearest_init(&x, &env, KI_I8, false, 40, MOST));
+    draw(&at, 256, x.rows, (size_t)MOST * 40);
+    ki_nearest_block(&x, MOST);
+    check_each(&x, 7);
+    ki_nearest_deinit(&x);
+    assert_int_equal(atomic_load(&env.bytes), 0);
+}
+
 static int all_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(brute_force),
         cmocka_unit_test(ends_of_the_range),
+        cmocka_unit_test(small_rows),
     };
 
     return cmocka_run_group_tests_name("nearest", tests, NULL, NULL);

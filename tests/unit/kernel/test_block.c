@@ -521,6 +521,43 @@ static void begins_at_a_row(void **state)
         }
 }
 
+/* Every sum of short bytes, the largest there are among them. */
+static void products_of_short_bytes(void **state)
+{
+    enum { ROWS_MOST = 60, D_MOST = 512 };
+    static int32_t want[ROWS_MOST][KI_PANEL];
+    int32_t *const out = (int32_t *)(void *)at_end(SCALE, sizeof want);
+    const ki_isa *isa;
+
+    (void)state;
+    for (size_t c = 0; c < 120; c++) {
+        const size_t n = KI_LANES + draw() % (ROWS_MOST - KI_LANES), nq = 1 + draw() % KI_PANEL;
+        const size_t d = KI_PANEL * (1 + draw() % (D_MOST / KI_PANEL));
+        uint8_t *const rows = rooms[ROWS] + ROOM - n * d;
+        static uint8_t asked[KI_PANEL * D_MOST];
+
+        for (size_t i = 0; i < n * d; i++) rows[i] = c % 3 ? draw() % 64 : 63;
+        for (size_t i = 0; i < nq * d; i++)
+            asked[i] = (uint8_t)(c % 3 ? (int)(draw() % 64) - 32 : c % 2 ? 31 : -32);
+        panel = at_end(PANEL, ki_panel_bytes(d));
+        ki_pack_panel(asked, d, nq, d, panel);
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < nq; j++)
+                want[i][j] = (int32_t)int_sum(KI_BLOCK_DOT_U8, rows + i * d, asked + j * d, d);
+        for (size_t i = 0; (isa = ki_isa_at(i)); i++) {
+            ki_kernels k = {0};
+
+            if (isa->needs & ~ki_cpu_features()) continue;
+            isa->fill(&k);
+            if (!k.products6) continue;
+            k.products6(rows, d, n, d, panel, nq, out);
+            for (size_t r = 0; r < n; r++)
+                if (memcmp(out + r * KI_PANEL, want[r], nq * sizeof **want) != 0)
+                    fail_msg("%s: %zu rows, %zu queries, d %zu: row %zu", isa->name, n, nq, d, r);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +569,7 @@ int main(void)
         cmocka_unit_test(few_pass_among_many),
         cmocka_unit_test(resumes_after_an_early_end),
         cmocka_unit_test(begins_at_a_row),
+        cmocka_unit_test(products_of_short_bytes),
     };
 
     return cmocka_run_group_tests(tests, make_rooms, free_rooms);

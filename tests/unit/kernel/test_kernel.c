@@ -44,7 +44,7 @@ static void check_whole(const ki_kernels *k)
     for (int op = 0; op < KI_BLOCK_OPS; op++) assert_true(k->block[op] != NULL);
     assert_true(k->f32_from_f16 && k->f32_from_bf16 && k->f16_from_f32 && k->bf16_from_f32);
     assert_true(k->f32_from_u8 && k->f32_from_i8 && k->find_nonfinite && k->find_noninteger);
-    assert_true(k->sums_u8 && k->sums_i8 && k->least && k->hadamard);
+    assert_true(k->sums_u8 && k->sums_i8 && k->least && k->products6 && k->hadamard);
 }
 
 static void plain_c_fills_all(void **state)

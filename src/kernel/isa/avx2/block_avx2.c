@@ -170,10 +170,15 @@ KI_INLINE bv_i bv_count(bv_i v)
 
 #include "kernel/block_ops.kern.h"
 #include "kernel/block_short.kern.h"
+
+#define PRODUCTS_STEP(sum, x, q) _mm256_add_epi16(sum, _mm256_maddubs_epi16(x, q))
+#define PRODUCTS_WIDE(sum) _mm256_madd_epi16(sum, _mm256_set1_epi16(1))
+#include "kernel/products.kern.h"
 #include "kernel/isa/isa.h"
 
 void ki_fill_block_avx2(volatile ki_kernels *k)
 {
     block_fill(k);
     short_fill(k);
+    k->products6 = products6;
 }

@@ -95,10 +95,15 @@ KI_INLINE bv_i bv_count(bv_i v)
 
 #include "kernel/block_ops.kern.h"
 #include "kernel/block_short.kern.h"
+
+#define PRODUCTS_STEP(sum, x, q) _mm512_add_epi16(sum, _mm512_maddubs_epi16(x, q))
+#define PRODUCTS_WIDE(sum) _mm512_madd_epi16(sum, _mm512_set1_epi16(1))
+#include "kernel/products.kern.h"
 #include "kernel/isa/isa.h"
 
 void ki_fill_block_avx512(volatile ki_kernels *k)
 {
     block_fill(k);
     short_fill(k);
+    k->products6 = products6;
 }

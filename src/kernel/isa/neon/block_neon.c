@@ -87,9 +87,24 @@ KI_INLINE bv_i bv_count(bv_i v)
 }
 
 #include "kernel/block_ops.kern.h"
+
+/* Two int16 of pairs of products a lane. */
+KI_INLINE bv_i step_pairs(bv_i sum, bv_i x, bv_i q)
+{
+    const int8x16_t a = vreinterpretq_s8_s32(x), b = vreinterpretq_s8_s32(q);
+    const int16x8_t low = vmull_s8(vget_low_s8(a), vget_low_s8(b));
+    const int16x8_t pairs = vpaddq_s16(low, vmull_high_s8(a, b));
+
+    return vreinterpretq_s32_s16(vaddq_s16(vreinterpretq_s16_s32(sum), pairs));
+}
+
+#define PRODUCTS_STEP(sum, x, q) step_pairs(sum, x, q)
+#define PRODUCTS_WIDE(sum)       vpaddlq_s16(vreinterpretq_s16_s32(sum))
 #include "kernel/isa/isa.h"
+#include "kernel/products.kern.h"
 
 void ki_fill_block_neon(volatile ki_kernels *k)
 {
     block_fill(k);
+    k->products6 = products6;
 }

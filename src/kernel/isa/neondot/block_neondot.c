@@ -53,10 +53,20 @@ KI_INLINE void plus_128_sums(const ki_block *job, size_t lanes, int32_t *out)
 #define BLOCK_START(job, lanes, out) plus_128_sums(job, lanes, out)
 #include "kernel/block.kern.h"
 
+KI_INLINE bv_i bv_add_i32(bv_i a, bv_i b)
+{
+    return vaddq_s32(a, b);
+}
+
+#define PRODUCTS_STEP(sum, x, q) step_sdot(sum, x, q)
+#define PRODUCTS_WIDE(sum) (sum)
+#include "kernel/products.kern.h"
+
 void ki_fill_block_neondot(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;
     k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
     k->code_op = KI_BLOCK_DOT_I8;
+    k->products6 = products6;
 }

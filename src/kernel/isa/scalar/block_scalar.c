@@ -184,6 +184,20 @@ static size_t block_ands(ki_block *job)
     return run(job, ands, (job->d + 7) / 8, 1);
 }
 
+static void products6(const void *rows, size_t stride, size_t n, size_t d, const void *panel,
+                      size_t nq, int32_t *out)
+{
+    const size_t half = (d + 63) / 64 * 64 * KI_LANES;
+
+    for (size_t row = 0; row < n; row++)
+        for (size_t first = 0; first < nq; first += KI_LANES) {
+            sums c = {{0}};
+            dot_u8((const unsigned char *)rows + row * stride,
+                   (const unsigned char *)panel + first / KI_LANES * half, d, &c);
+            memcpy(out + row * KI_PANEL + first, c.i, sizeof c.i);
+        }
+}
+
 void ki_fill_block_scalar(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
@@ -191,6 +205,7 @@ void ki_fill_block_scalar(volatile ki_kernels *k)
     k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
     k->code_op = KI_BLOCK_DOT_I8;
     k->code_least = 8;
+    k->products6 = products6;
     k->block[KI_BLOCK_DOT_F32] = block_dot_f32;
     k->float_op = KI_BLOCK_DOT_F32;
     k->block[KI_BLOCK_L2_F32] = block_l2_f32;

@@ -26,10 +26,20 @@
 #define BLOCK_COPY(from, bytes, to) plus_128(from, bytes, to)
 #include "kernel/block.kern.h"
 
+KI_INLINE bv_i bv_add_i32(bv_i a, bv_i b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+#define PRODUCTS_STEP(sum, x, q) _mm512_dpbusd_epi32(sum, x, q)
+#define PRODUCTS_WIDE(sum) (sum)
+#include "kernel/products.kern.h"
+
 void ki_fill_block_vnni(volatile ki_kernels *k)
 {
     k->block[KI_BLOCK_DOT_U8] = block_dot_u8;
     k->block[KI_BLOCK_DOT_I8] = block_dot_i8;
     k->block[KI_BLOCK_DOT_I7] = block_dot_i8;
     k->code_op = KI_BLOCK_DOT_I8;
+    k->products6 = products6;
 }
