@@ -221,16 +221,17 @@ static size_t pass(const int16_t *dist, size_t n, size_t width, size_t k, uint16
     return m;
 }
 
+/* As the kernel wants them: less 32. In pieces of a known length, which become vectors. */
+static void less_bias(const uint8_t *restrict from, size_t n, uint8_t *restrict to)
+{
+    for (size_t first = 0; first < n; first += KI_PANEL)
+        for (size_t i = 0; i < KI_PANEL; i++)
+            to[first + i] = (uint8_t)(from[first + i] - SMALL_BIAS);
+}
+
 static void pack(ki_nearest *x, const uint8_t *queries, size_t nq)
 {
-    uint64_t eight;
-
-    for (size_t i = 0; i < nq * x->bytes; i += sizeof eight) { // less 32, byte by byte
-        memcpy(&eight, queries + i, sizeof eight);
-        eight ^= UINT64_C(0x2020202020202020);
-        eight |= (eight & UINT64_C(0x2020202020202020)) * 6;
-        memcpy(x->query + i, &eight, sizeof eight);
-    }
+    less_bias(queries, nq * x->bytes, x->query);
     ki_pack_panel(x->query, x->bytes, nq, x->bytes, x->panel);
 }
 
@@ -266,7 +267,8 @@ static void find_small(ki_nearest *x, const int32_t *norm, size_t nq, size_t k, 
     }
 }
 
-void ki_nearest_pairs(ki_nearest *x)
+/* All distances between rows of the block. */
+static void find_pairs(ki_nearest *x)
 {
     const size_t n = x->n < KI_LANES ? KI_LANES : x->n;
     int16_t tile[KI_PANEL][KI_PANEL];
@@ -289,17 +291,6 @@ void ki_nearest_pairs(ki_nearest *x)
                 memcpy(x->dist + (first + i) * x->width + q, tile[i], sizeof tile[i]);
             if (first > q) turn(tile, nq, x->dist + q * x->width + first, x->width);
         }
-    }
-}
-
-void ki_nearest_row(const ki_nearest *x, size_t i, float *out)
-{
-    const int16_t *dist = x->dist + i * x->width;
-
-    for (size_t j = 0; j < x->n; j++) {
-        const int32_t bits = (dist[j] + INT16_MAX + 1 + (127 << 11)) << 12;
-
-        memcpy(&out[j], &bits, sizeof bits);
     }
 }
 
@@ -330,7 +321,7 @@ void ki_nearest_each(ki_nearest *x, size_t k, ki_near *near, uint32_t *count)
                     (uint32_t)(short_of((int32_t)near[q * k + j].dist) + INT16_MAX + 1);
         return;
     }
-    ki_nearest_pairs(x);
+    find_pairs(x);
     for (size_t q = 0; q < x->n; q++) {
         int16_t *dist = x->dist + q * x->width;
         size_t m;

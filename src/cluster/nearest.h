@@ -12,7 +12,7 @@ typedef struct ki_near {
     uint32_t dist, row; /* squared; of the block */
 } ki_near;
 
-enum { KI_NEAREST_MOST = 32, KI_PAIRS_MOST = 512 }; /* k; rows of ki_nearest_pairs */
+enum { KI_NEAREST_MOST = 32, KI_PAIRS_MOST = 512 }; /* k; rows whose pairs are kept */
 #define KI_NEAREST_NONE UINT32_MAX
 
 /* Scratch of one thread, with the block in hand. owns: all arrays. */
@@ -51,9 +51,5 @@ void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k,
 /* The k nearest of each row of the block among the others, as above, near [n][k], but by distances
  * in 16 bits: dist is at most 2^16 - 1, and says no more than the order. */
 void ki_nearest_each(ki_nearest *x, size_t k, ki_near *near, uint32_t *count);
-/* Small, n <= KI_PAIRS_MOST: all distances between rows of the block; then those of row i to
- * out [n], rounded to 11 bits, in units that are no matter. */
-void ki_nearest_pairs(ki_nearest *x);
-void ki_nearest_row(const ki_nearest *x, size_t i, float *out);
 
 #endif

@@ -29,9 +29,9 @@ enum {
     LEADERS_MOST = 1024,
     DEPTH_MOST = 5, /* of partitions; then groups are cut, whatever they hold */
     FANOUT = 10,
-    FANOUT_MOST = 16,
     FANOUT_INSIDE = 3, /* groups that a row joins */
     WAYS = 8,          /* candidates of a set */
+    SET_BITS_MOST = 4,
     PROJECTIONS = 12,
     STRIPES = 4096,
     AHEAD = 4, /* rows that are asked for before they are copied */
@@ -573,42 +573,40 @@ out:
 
 /* ---- links ----------------------------------------------------------------------------------- */
 
-static void load_candidates(const build *b, uint32_t rank, ki_prune *x)
+/* A row's candidates. They are asked for as well: it is their turn after those of another row. */
+static size_t gather(const build *b, uint32_t rank, ki_candidate *out)
 {
     const size_t sets = (size_t)1 << b->how->set_bits;
     const set *s = b->sets + rank * sets;
-
-    x->n = 0;
-    for (size_t i = 0; i < sets; i++)
-        for (size_t j = 0; j < WAYS && s[i].rank[j] != UINT32_MAX; j++)
-            x->one[x->n++].pos = b->pos[s[i].rank[j]];
-}
-
-static void expect_candidates(const build *b, uint32_t rank)
-{
-    const size_t sets = (size_t)1 << b->how->set_bits;
-    const set *s = b->sets + rank * sets;
+    size_t n = 0;
 
     for (size_t i = 0; i < sets; i++)
-        for (size_t j = 0; j < WAYS && s[i].rank[j] != UINT32_MAX; j++)
-            ki_prune_expect(b->g, &(ki_candidate){.pos = b->pos[s[i].rank[j]]}, 1);
+        for (size_t j = 0; j < WAYS && s[i].rank[j] != UINT32_MAX; j++) {
+            expect_row(b, s[i].rank[j]);
+            out[n++].pos = b->pos[s[i].rank[j]];
+        }
+    return n;
 }
 
 static kith_status link_piece(void *arg, size_t piece)
 {
     const build *b = arg;
     const size_t first = piece * PIECE, end = first + PIECE < b->m ? first + PIECE : b->m;
+    ki_candidate next[WAYS << SET_BITS_MOST];
     kith_status st = KITH_OK;
     ki_prune *x = NULL;
     uint32_t out[KI_DEGREE_MOST];
+    size_t next_n;
 
     KI_TRY(ki_prune_create(b->env, b->v, b->g, &x));
+    next_n = gather(b, (uint32_t)first, next);
     for (size_t r = first; r < end; r++) {
         const uint32_t pos = b->pos[r];
         size_t n;
 
-        if (r + 1 < end) expect_candidates(b, (uint32_t)r + 1);
-        load_candidates(b, (uint32_t)r, x);
+        memcpy(x->one, next, next_n * sizeof *next);
+        x->n = next_n;
+        if (r + 1 < end) next_n = gather(b, (uint32_t)r + 1, next);
         ki_prune_measure(x, pos);
         n = ki_prune_choose(x, ki_prune_room(b->g, pos), KI_PRUNE_FACTOR, out);
         ki_prune_store(b->g, pos, out, n);

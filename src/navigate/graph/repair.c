@@ -33,30 +33,39 @@ typedef struct relinking {
     uint32_t *before; /* [m][degree] links as they were */
 } relinking;
 
+/* The links of the i-th node and of those that link to it; returns how many. */
+static size_t gather(const relinking *r, size_t i, ki_candidate *out)
+{
+    const uint32_t pos = r->pos[i];
+    const size_t room = ki_prune_room(r->g, pos), to = r->begin[pos + 1];
+    size_t n = 0;
+
+    for (size_t j = 0; j < room; j++)
+        if (r->before[i * r->g->degree + j] != pos) out[n++].pos = r->before[i * r->g->degree + j];
+    for (size_t e = r->begin[pos]; e < to && e - r->begin[pos] < REVERSE_MOST; e++)
+        out[n++].pos = r->from[e];
+    return n;
+}
+
 static kith_status relink_piece(void *arg, size_t piece)
 {
     const relinking *r = arg;
-    const ki_graph *g = r->g;
     const size_t first = piece * PIECE, end = first + PIECE < r->m ? first + PIECE : r->m;
+    ki_candidate next[KI_DEGREE_MOST + REVERSE_MOST];
     kith_status st = KITH_OK;
     ki_prune *x = NULL;
     uint32_t out[KI_DEGREE_MOST];
 
-    KI_TRY(ki_prune_create(r->env, r->v, g, &x));
+    KI_TRY(ki_prune_create(r->env, r->v, r->g, &x));
     for (size_t i = first; i < end; i++) {
         const uint32_t pos = r->pos[i];
-        const size_t room = ki_prune_room(g, pos), to = r->begin[pos + 1];
         size_t n;
 
-        x->n = 0;
-        for (size_t j = 0; j < room; j++)
-            if (r->before[i * g->degree + j] != pos)
-                x->one[x->n++].pos = r->before[i * g->degree + j];
-        for (size_t e = r->begin[pos]; e < to && e - r->begin[pos] < REVERSE_MOST; e++)
-            x->one[x->n++].pos = r->from[e];
+        if (i + 1 < end) ki_prune_expect(r->g, next, gather(r, i + 1, next));
+        x->n = gather(r, i, x->one);
         ki_prune_measure(x, pos);
-        n = ki_prune_choose(x, room, r->factor, out);
-        ki_prune_store(g, pos, out, n);
+        n = ki_prune_choose(x, ki_prune_room(r->g, pos), r->factor, out);
+        ki_prune_store(r->g, pos, out, n);
     }
     KI_TRY(ki_progress_add(r->progress, end - first));
 out:

@@ -145,20 +145,6 @@ static float rounded(uint32_t dist)
     return out;
 }
 
-static void check_pairs(ki_nearest *x)
-{
-    float far_of[MOST];
-
-    ki_nearest_pairs(x);
-    for (size_t i = 0; i < x->n; i++) {
-        ki_nearest_row(x, i, far_of);
-        for (size_t j = 0; j < x->n; j++)
-            if (far_of[j] !=
-                rounded(far(KI_U8, x->rows + i * x->bytes, x->rows + j * x->bytes, x->bytes)))
-                fail_msg("%zu rows of %zu bytes: %zu and %zu", x->n, x->bytes, i, j);
-    }
-}
-
 /* Each row's nearest: as many as there are, no row twice, not itself, and none that was left out is
  * nearer than the farthest of them but for rounding. */
 static void check_each(ki_nearest *x, size_t k)
@@ -216,7 +202,6 @@ static void small_rows(void **state)
             ki_nearest_block(&x, n);
             beside_a_loop(&x, q, nq, k, KI_NEAREST_NONE);
             check_each(&x, k);
-            check_pairs(&x);
             if (n < nq) continue;
             memcpy(q, x.rows + (n - nq) * bytes, nq * bytes);
             beside_a_loop(&x, q, nq, k, (uint32_t)(n - nq));
