@@ -7,7 +7,8 @@
  * 2. Truth: the k-th key of each by the exact search. A row as near as that is right, whichever of
  *    equally near rows it is.
  * 3. A table of settings, by some of the queries: for each of a few slacks, efforts from k on by
- *    factors of 2, until slack alone stops the walks. Work grows along both, and recall with it.
+ *    factors of 2, until slack alone stops the walks or more effort finds no more. Work grows along
+ *    both, and recall with it.
  * 4. For each recall on the ladder the slack that seems to reach it with the fewest distances
  *    (between two efforts of the table by interpolation), then, by all queries, the least effort
  *    that does, to a quarter of an octave.
@@ -235,9 +236,9 @@ static kith_status try_slack(tuning *t, size_t s, uint32_t effort, uint32_t rera
         KI_TRY(try_setting(t, t->some, effort, slacks[s], rerank, &row[n]));
         if (row[n].exact) break;
         t->trials[s] = ++n;
-        if (row[n - 1].low >= (double)ladder[RUNGS - 1] || row[n - 1].visits > most_visits(t))
-            break;
+        if (row[n - 1].recall >= 1.0 || row[n - 1].visits > most_visits(t)) break;
         if (n > 1 && row[n - 1].visits < 1.01 * row[n - 2].visits) break; // slack alone decides
+        if (n > 2 && row[n - 1].recall <= row[n - 3].recall) break; // four times as much, in vain
     }
 out:
     return st;
