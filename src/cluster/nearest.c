@@ -1,5 +1,7 @@
 /* The k nearest of a block by block kernels: rows are taken in runs that double, and after each the
- * threshold of a query is its k-th distance so far, so that few products leave the kernel. */
+ * threshold of a query is its k-th distance so far, so that few products leave the kernel. Of small
+ * rows all products are taken (kernel.h, products6), and those looked at that are within the k-th
+ * of 32 minima. */
 #include "cluster/nearest.h"
 
 #include <math.h>
@@ -58,10 +60,11 @@ kith_status ki_nearest_init(ki_nearest *x, ki_env *env, ki_type type, bool small
     x->thr = ki_array(env, KI_PANEL, sizeof *x->thr);
     KI_NEED(x->thr);
     if (!small) goto out;
-    x->products = ki_array(env, cap, KI_PANEL * sizeof *x->products);
+    x->products = ki_zeros(env, cap, KI_PANEL * sizeof *x->products); // few queries fill a half
     KI_NEED(x->products);
     x->dist = ki_array(env, dists(x), sizeof *x->dist);
     KI_NEED(x->dist);
+    ki_assert(cap <= UINT16_MAX);
     x->passed = ki_array(env, cap, sizeof *x->passed);
     KI_NEED(x->passed);
 out:

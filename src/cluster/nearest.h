@@ -1,7 +1,7 @@
 /* The k nearest of a block of rows to each of many others, by L2 of bytes: what partitions and
- * leaves of a graph are made of. All products go through the block kernels (a matrix unit where
- * there is one); distances are exact integers, so that what is decided by them is the same on every
- * machine. */
+ * leaves of a graph are made of. Products go through the block kernels (a matrix unit where there
+ * is one), those of small rows through one of their own; they are exact integers, so that what is
+ * decided by them is the same on every machine. */
 #ifndef KI_NEAREST_H
 #define KI_NEAREST_H
 
@@ -49,7 +49,8 @@ void ki_nearest_block(ki_nearest *x, size_t n);
 void ki_nearest_find(ki_nearest *x, const uint8_t *queries, size_t nq, size_t k, uint32_t self,
                      ki_near *near, uint32_t *count);
 /* The k nearest of each row of the block among the others, as above, near [n][k], but by distances
- * in 16 bits: dist is at most 2^16 - 1, and says no more than the order. */
+ * in 16 bits: dist is at most 2^16 - 1, and says no more than the order. (Of rows that are not
+ * small or more than KI_PAIRS_MOST the nearest are chosen first and rounded then.) */
 void ki_nearest_each(ki_nearest *x, size_t k, ki_near *near, uint32_t *count);
 
 #endif

@@ -11,6 +11,7 @@
  *   visit   one query x rows given by address, which the caller has asked for; meanwhile the rows
  *           that it will ask about next are asked for
  *   block   a panel of up to 32 queries x contiguous rows, fused with a threshold filter
+ *   products6   a panel x rows of short bytes, all sums
  *
  * No alignment is assumed of queries and rows (memcpy or unaligned loads); out, panels, a, b and
  * thr are 64-byte aligned. Nothing is read before the first or after the last byte of what is
@@ -93,7 +94,7 @@ typedef void ki_gather(const void *q, const void *rows, size_t stride, const uin
                        size_t n, size_t d, void *out);
 /* Row i begins at rows[i]. What gather gives, bit for bit, without its prefetching: next is NULL or
  * n addresses of rows, or of anything, whose lines are asked for between the steps of those of
- * rows. All at once they would wait for one another, and everything else for them. */
+ * rows (plain C does not). All at once they would wait for one another, and all else for them. */
 typedef void ki_visit(const void *q, const void *const *rows, const void *const *next, size_t n,
                       size_t d, void *out);
 

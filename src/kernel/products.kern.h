@@ -5,6 +5,7 @@
  *
  * Vocabulary beyond that of block.kern.h:
  *   bv_word(p)                       any 4 bytes in all lanes
+ *   bv_add_i32(a, b)                 sums of int32
  *   PRODUCTS_STEP(sum, x, q)         the sum with one more line
  *   PRODUCTS_WIDE(sum)               it as int32
  */

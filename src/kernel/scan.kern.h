@@ -45,6 +45,13 @@ KI_INLINE void ask_next(const query *k, size_t at, size_t step)
         for (int r = 0; r < TILE; r++) KI_PREFETCH_L2(row_at(k->next[r], i));
 }
 
+/* The last line of the next rows, where it is not sure to begin in a whole vector. */
+KI_INLINE void ask_last(const query *k, size_t row_bytes)
+{
+    if (!k->next || row_bytes % LINE == 0) return;
+    for (int r = 0; r < TILE; r++) KI_PREFETCH_L2(row_at(k->next[r], row_bytes - 1));
+}
+
 /* width: results of a row. Streams are `part` rows each; the last begin so early that they end with
  * row n, overlapping those before them, and no remainder is left over. The lines that a stream will
  * need 1 KiB later are asked for, across the ends of pages, where the processor stops doing so by
@@ -117,7 +124,8 @@ KI_INLINE void gather_tiles(tile_fn *tile, size_t width, const query *k, const v
 }
 
 KI_INLINE void visit_tiles(tile_fn *tile, size_t width, const query *k, const void *const *rows,
-                           const void *const *next, size_t n, size_t len, void *out)
+                           const void *const *next, size_t n, size_t row_bytes, size_t len,
+                           void *out)
 {
     const size_t size = 4 * width;
     uint8_t sums[TILE * 8], *to = out;
@@ -125,6 +133,7 @@ KI_INLINE void visit_tiles(tile_fn *tile, size_t width, const query *k, const vo
     query asking = *k;
 
     for (asking.next = next; n >= TILE; n -= TILE) {
+        ask_last(&asking, row_bytes);
         tile(&asking, rows, len, to);
         rows += TILE;
         to += TILE * size;
@@ -136,6 +145,7 @@ KI_INLINE void visit_tiles(tile_fn *tile, size_t width, const query *k, const vo
         if (asking.next) rest[s] = asking.next[s < n ? s : n - 1];
     }
     if (asking.next) asking.next = rest;
+    ask_last(&asking, row_bytes);
     tile(&asking, p, len, sums);
     memcpy(to, sums, n * size);
 }

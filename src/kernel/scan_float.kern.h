@@ -95,6 +95,7 @@ KI_INLINE V join_max(V a, V b)
         }                                                                                          \
         if (i + VLEN <= d) {                                                                       \
             const V y = v_load_f32(k->q + 4 * i);                                                  \
+            ask_next(k, SIZE_##type * i, SIZE_##type * VLEN);                                      \
             for (int r = 0; r < TILE; r++)                                                         \
                 a[r] = step(a[r], y, v_load_##type(row_at(p[r], SIZE_##type * i)));                \
             i += VLEN;                                                                             \
@@ -156,7 +157,7 @@ KI_INLINE V join_max(V a, V b)
                                     const void *const *next, size_t n, size_t d, void *out)        \
     {                                                                                              \
         const query k = {.q = q};                                                                  \
-        visit_tiles(tile_##op##_##type, width, &k, rows, next, n, d, out);                         \
+        visit_tiles(tile_##op##_##type, width, &k, rows, next, n, SIZE_##type * d, d, out);        \
     }
 
 #define TILES_OF(type)                                                                             \

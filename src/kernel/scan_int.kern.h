@@ -96,7 +96,7 @@ KI_INLINE void load_rests(const void *const *p, size_t i, size_t len, B *x)
                                     const void *const *next, size_t n, size_t d, void *out)        \
     {                                                                                              \
         const query k = make(q, d);                                                                \
-        visit_tiles(tile_##op##_##type, width, &k, rows, next, n, len(d), out);                    \
+        visit_tiles(tile_##op##_##type, width, &k, rows, next, n, len(d), len(d), out);            \
     }
 
 KI_INLINE query plain_query(const void *q, size_t d)

@@ -2,7 +2,7 @@
  * kernels, the best candidates of each row kept and pruned, what is out of reach attached (after
  * PiPNN, arXiv 2602.21247; HCNNG, Munoz et al. 2019).
  *
- * A row's candidates are kept by direction: sets of four, chosen by the signs of some random
+ * A row's candidates are kept by direction: sets of eight, chosen by the signs of some random
  * projections of the difference, hold the nearest in each direction; more projections tell rows of
  * one direction apart, of which only the nearest stays. What a set holds in the end depends on what
  * was offered alone, not on the order, so that threads may offer as they come.

@@ -223,7 +223,7 @@ static void expect_links(const ki_graph *g, uint32_t pos)
     for (size_t i = 0; i < g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
 }
 
-/* Whether an offer finds no place free: free ones are the last. */
+/* Whether an offer finds no place free: free ones are the last, as a rule. */
 static bool is_full(const ki_graph *g, uint32_t pos)
 {
     const size_t room = ki_prune_room(g, pos);

@@ -45,7 +45,8 @@ kith_status ki_six_fits(ki_env *env, const ki_graph *g, const uint32_t *pos, siz
 
     KI_TRY(ki_nearest_init(&x, env, KI_U8, true, bytes, m));
     for (size_t i = 0; i < m; i++) {
-        const size_t at = n <= SAMPLE ? i : ki_random_below(seed, KI_RNG_SAMPLE, i, (uint32_t)n);
+        const size_t from = i * n / m, to = (i + 1) * n / m; // one of each stretch, none twice
+        const size_t at = from + ki_random_below(seed, KI_RNG_SAMPLE, i, (uint32_t)(to - from));
 
         ki_six_row(g->lens, ki_graph_code(g, pos[at]), x.rows + i * bytes);
     }

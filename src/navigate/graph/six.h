@@ -1,4 +1,4 @@
-/* Walk codes in six bits a component, which is all that leaves of a build and its pruning look at:
+/* Walk codes in six bits a component, which is all that partitions and leaves of a build look at:
  * their products can be added before they are widened (kernel.h, products6). */
 #ifndef KI_SIX_H
 #define KI_SIX_H

@@ -27,6 +27,8 @@ enum {
     NEAR = 8,         /* rows around it whose neighbours are looked at */
     FAR = 4           /* so many times the first distance may what passes lie */
 };
+/* Longer by far, so that few batches are cut short where it ends. */
+_Static_assert(KI_WALK_RING >= AHEAD_MOST + 2 * KI_WALK_BATCH, "rows at hand and those asked for");
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 

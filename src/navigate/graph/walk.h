@@ -3,7 +3,7 @@
  * of every search, and of insertions.
  *
  * A walk is bound by memory: each row it looks at is a cache miss. So it does not take one row at a
- * time: some 32 rows are always on their way into the cache, 16 distances are one call of a kernel,
+ * time: 8 to 24 rows are always on their way into the cache, 16 distances are one call of a kernel,
  * and the rows to go on from are chosen early, so that their links come in time. Marking, inserting
  * and choosing have no branch that depends on data. */
 #ifndef KI_WALK_H
