@@ -127,6 +127,14 @@ static inline _Atomic uint32_t *ki_graph_links(const ki_graph *g, uint32_t pos)
     return g->link_at[pos >> KI_CHUNK_BITS] + (size_t)(pos % KI_CHUNK) * g->degree;
 }
 
+/* Ask the memory for the links of a row, which will be looked at soon. */
+static inline void ki_graph_expect_links(const ki_graph *g, uint32_t pos)
+{
+    const _Atomic uint32_t *row = ki_graph_links(g, pos);
+
+    for (size_t i = 0; i < g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
+}
+
 static inline uint32_t ki_link_get(const _Atomic uint32_t *link)
 {
     return atomic_load_explicit(link, memory_order_relaxed);

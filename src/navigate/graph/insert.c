@@ -216,13 +216,6 @@ static uint32_t twin_in_batch(const inserting *in, size_t i)
     return UINT32_MAX;
 }
 
-static void expect_links(const ki_graph *g, uint32_t pos)
-{
-    const _Atomic uint32_t *row = ki_graph_links(g, pos);
-
-    for (size_t i = 0; i < g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
-}
-
 /* Whether an offer finds no place free: free ones are the last, as a rule. */
 static bool is_full(const ki_graph *g, uint32_t pos)
 {
@@ -460,7 +453,7 @@ static kith_status link_one(inserting *in, newcomer *one, size_t i)
     if (in->hung > 0) pass_over_twins(in, one, i);
     ki_prune_store(in->g, one->pos, one->link, one->n);
     for (size_t j = 0; j < one->n; j++) {
-        if (i + 1 < in->n && j < one[1].n) expect_links(in->g, one[1].link[j]);
+        if (i + 1 < in->n && j < one[1].n) ki_graph_expect_links(in->g, one[1].link[j]);
         if (is_full(in->g, one->link[j])) expect_pruning(in->g, one, j);
         KI_TRY(offer(in, one->link[j], one->pos, &linked));
         any |= linked;

@@ -265,13 +265,6 @@ static void tidy(ki_walk *w)
     if (n > w->tidy_at - w->tidy_at / 4) w->tidy_at *= 2;
 }
 
-static void ask_for_links(const ki_walk *w, uint32_t pos)
-{
-    const _Atomic uint32_t *row = ki_graph_links(w->g, pos);
-
-    for (size_t i = 0; i < w->g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
-}
-
 /* Rows with their keys: n of them enter the pool if they are within the bound. */
 static kith_status take(ki_walk *w, const ki_walk_ask *ask, const uint32_t *pos, const float *key,
                         size_t n)
@@ -297,7 +290,7 @@ static kith_status take(ki_walk *w, const ki_walk_ask *ask, const uint32_t *pos,
         count_bin(w, ask->effort, x);
         if (x < w->kth || w->found < ask->k) {
             count_best(w, ask->k, x);
-            ask_for_links(w, w->pool[i]); // it will be gone on from soon
+            ki_graph_expect_links(w->g, w->pool[i]); // it will be gone on from soon
         }
     }
     if (w->bin == KI_WALK_BINS - 1 && w->kept_n >= ask->effort) move_bins(w, ask->effort);
@@ -325,7 +318,7 @@ static bool choose(ki_walk *w)
     w->pool_key[i] = w->pool_key[w->open];
     w->pool[i] = w->pool[w->open];
     w->pool_key[w->open] = INFINITY;
-    ask_for_links(w, pos);
+    ki_graph_expect_links(w->g, pos);
     w->ready[w->ready_n++] = pos;
     return true;
 }
@@ -412,7 +405,7 @@ static void start_at(ki_walk *w, const ki_walk_ask *ask, uint32_t pos, float key
     w->tail = ask->hidden ? mark(w->marks, w->trail, 0, *ask->hidden) : 0;
     w->head = w->asked = w->located = w->tail;
     w->tail = mark(w->marks, w->trail, w->tail, pos);
-    ask_for_links(w, pos);
+    ki_graph_expect_links(w->g, pos);
 }
 
 static void start(ki_walk *w, const ki_walk_ask *ask)
