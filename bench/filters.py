@@ -1,15 +1,19 @@
 """The numbers of filtered search: kith beside hnswlib, interleaved on one pinned core.
 
-    filters.py BUILD OUT.json [--quick] [--set NAME|FOLDER] [--rows N] [--spec SPEC] [--no-peer]
+    filters.py BUILD OUT.json [--quick] [--set NAME|FOLDER] [--rows N] [--way WAY]… [--spec SPEC]
+                              [--no-peer] [--cpu-time]
 
 BUILD: folder with bench_search and hnswlib_worker (see bench/run). --rows: the set's first N rows.
+--way: only these. Points that OUT.json has of an earlier run on the same set beside the same peer
+on the same CPU, and that are not measured now, stay in it.
 Shares of 0.1, 0.3, 1, 3, 10, 30 % of the rows pass, in three ways: at random; `far`, those farthest
 from the query's anchor; `half`, a random part of the half that is farther. Anchors are queries, and
 the queries asked through an anchor's filter are the nearest to it, so that the last two are
 anti-correlated with their queries. Recall@10 is by distance, as in graph.py, against all rows that
 pass. kith answers at the default effort. hnswlib has its filter functor on the same bits; its
 figure is that of the least ef that comes to kith's recall, or of the largest ef, marked `<`.
-Time is CPU time where --cpu-time is given. The median of rounds counts.
+--cpu-time: of the processes instead of the clock's. The median of rounds counts; a ratio's spread
+is (max - min) / median of its rounds.
 """
 import json
 import os
@@ -19,9 +23,11 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 import numpy as np                                           # noqa: E402
+import graph                                                 # noqa: E402
 import kithdata                                              # noqa: E402
 from exact import CORE, Worker, parser                       # noqa: E402
 
+WAYS = ("random", "far", "half")
 SHARES = (.001, .003, .01, .03, .1, .3)
 EFS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)
 K, ANCHORS, EACH = 10, 4, 25
@@ -108,7 +114,7 @@ def measure(data, kith, peer, way, share, rounds):
     before = kith.ask("visits")[0]
     recall, _ = sweep(kith, data, groups, (0, 0), tmp)
     seen = (kith.ask("visits")[0] - before) / sum(g[2] for g in groups)
-    r = {"way": way, "share": share, "recall": recall, "visits": seen}
+    r = {"rows": len(data.rows), "way": way, "share": share, "recall": recall, "visits": seen}
     if peer:
         for ef in EFS:
             there, _ = sweep(peer, data, groups, (ef,), tmp)
@@ -119,23 +125,35 @@ def measure(data, kith, peer, way, share, rounds):
              for _ in range(rounds)]
     r["us"], r["peer_us"] = (1e6 * float(np.median(t)) for t in zip(*times))
     ratios = [b / a for a, b in times]
-    r["ratio"], r["spread"] = r["peer_us"] / r["us"], (max(ratios) - min(ratios)) if peer else 0
+    if peer:
+        r["ratio"] = [r["peer_us"] / r["us"], (max(ratios) - min(ratios)) / float(np.median(ratios))]
     if peer:
         print("%-7s %5.1f %%  recall %.4f %8.0f us %7.0f visits   peer ef %4d %s%.4f %9.0f us"
-              "   %6.1f x (+-%.1f)" % (way, 100 * share, recall, r["us"], seen, r["ef"],
+              "   %6.1f x (%.0f %%)" % (way, 100 * share, recall, r["us"], seen, r["ef"],
                                        "<" if r["peer_recall"] < recall - 1e-9 else " ",
-                                       r["peer_recall"], r["peer_us"], r["ratio"],
-                                       r["spread"] / 2), flush=True)
+                                       r["peer_recall"], r["peer_us"], r["ratio"][0],
+                                       100 * r["ratio"][1]), flush=True)
     else:
         print("%-7s %5.1f %%  recall %.4f %8.0f us %7.0f visits"
               % (way, 100 * share, recall, r["us"], seen), flush=True)
     return r
 
 
+def earlier(path, report):
+    """Points of an earlier run of the same kind."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        there = json.load(f)
+    same = all(there.get(w) == report[w] for w in ("set", "spec", "peer", "cpu", "time"))
+    return there["points"] if same else []
+
+
 def main():
     p = parser(__doc__)
     p.add_argument("--set", default="sift-1m-128")
     p.add_argument("--rows", type=int)
+    p.add_argument("--way", action="append", choices=WAYS)
     p.add_argument("--spec", default="Graph48")
     p.add_argument("--cpu-time", action="store_true")
     p.add_argument("--no-peer", action="store_true")
@@ -154,15 +172,19 @@ def main():
     peer = None if args.no_peer else Worker([os.path.join(args.build, "hnswlib_worker"), "l2",
                                              data.base, data.query,
                                              os.path.join(data.made, "hnswlib.bin"), "16", "200"])
-    report = {"set": data.name, "rows": len(data.rows), "spec": args.spec, "points": []}
-    for way in ("random", "far", "half"):
+    report = {"set": data.name, "spec": args.spec, "time": "CPU" if args.cpu_time else "clock",
+              "peer": os.environ.get("HNSWLIB_NAME", "hnswlib") if peer else None,
+              "cpu": graph.first_of("/proc/cpuinfo", "model name"), "points": []}
+    report["points"] = [x for x in earlier(args.out, report)
+                        if x["rows"] != len(data.rows) or x["way"] not in (args.way or WAYS)]
+    for way in args.way or WAYS:
         for share in SHARES:
-            report["points"].append(measure(data, kith, peer, way, share, 1 if args.quick else 5))
+            report["points"].append(measure(data, kith, peer, way, share, 3 if args.quick else 5))
+            with open(args.out, "w") as f:
+                json.dump(report, f, indent=1)
     for side in (kith, peer):
         if side:
             side.end()
-    with open(args.out, "w") as f:
-        json.dump(report, f, indent=1)
     return 0
 
 

@@ -1,9 +1,9 @@
 """table.py BUILD FILE.md…: put what the benches measured between the markers of documents.
 
-BUILD holds what exact.py, graph.py, changes.py, growth.py and resources.py wrote, as NAME.json, and
-the lines of bench_kernels.json and bench_blocks.json; what is not there leaves its place as it is.
-A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, changes, growth, resources,
-kernels, blocks.
+BUILD holds what exact.py, graph.py, filters.py, changes.py, growth.py and resources.py wrote, as
+NAME.json, and the lines of bench_kernels.json and bench_blocks.json; what is not there leaves its place as it is.
+A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, filters, changes, growth,
+resources, kernels, blocks.
 """
 import json
 import os
@@ -72,6 +72,19 @@ def median(values):
 
 def times(ratio):
     return "**%.1f x**, %.0f %%" % (ratio[0], 100 * ratio[1])
+
+
+def filters(build):
+    r = report_of(build, "filters")
+    yield "%s; peer: %s; %s, %s time, microseconds a query." % (r["cpu"], r["peer"], r["set"],
+                                                                r["time"])
+    yield ""
+    yield "| rows | passing | share | recall | %s | at recall | %s | ratio |" % (r["spec"], r["peer"])
+    yield "|---" * 8 + "|"
+    for p in r["points"]:
+        yield "| {:,} | {} | {:g} % | {:.4f} | {:,.0f} | {:.4f} (ef {}) | {:,.0f} | {} |".format(
+            p["rows"], p["way"], 100 * p["share"], p["recall"], p["us"], p["peer_recall"],
+            p["ef"], p["peer_us"], times(p["ratio"]))
 
 
 def changes(build):
@@ -191,8 +204,8 @@ def main(build, *documents):
     for document in documents:
         with open(document) as f:
             text = f.read()
-        for make, needs in ((exact, "exact"), (graph, "graph"), (changes, "changes"),
-                            (growth, "growth"), (resources, "resources"),
+        for make, needs in ((exact, "exact"), (graph, "graph"), (filters, "filters"),
+                            (changes, "changes"), (growth, "growth"), (resources, "resources"),
                             (kernels, "bench_kernels"), (blocks, "bench_blocks")):
             name = make.__name__
             if not os.path.exists(os.path.join(build, needs + ".json")):

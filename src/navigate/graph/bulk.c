@@ -214,9 +214,7 @@ static void load_row(const build *b, uint32_t rank, uint8_t *out)
 
 static void expect_row(const build *b, uint32_t rank)
 {
-    const uint8_t *code = code_of(b, rank);
-
-    for (size_t at = 0; at < b->g->lens->bytes; at += 64) KI_PREFETCH_L2(code + at);
+    ki_graph_expect_row(code_of(b, rank), b->g->lens->bytes);
 }
 
 static void free_room(const build *b, worker *w)

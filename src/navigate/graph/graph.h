@@ -135,6 +135,16 @@ static inline void ki_graph_expect_links(const ki_graph *g, uint32_t pos)
     for (size_t i = 0; i < g->degree; i += KI_LINK_STEP) KI_PREFETCH(row + i);
 }
 
+/* The same for a row or a code of so many bytes. Of a long one the first lines are enough: the
+ * processor sees how it goes on. */
+static inline void ki_graph_expect_row(const void *row, size_t bytes)
+{
+    enum { LINE = 64, MOST = 1024 };
+
+    for (size_t at = 0; at < bytes && at < MOST; at += LINE)
+        KI_PREFETCH_L2((const uint8_t *)row + at);
+}
+
 static inline uint32_t ki_link_get(const _Atomic uint32_t *link)
 {
     return atomic_load_explicit(link, memory_order_relaxed);

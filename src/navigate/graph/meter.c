@@ -4,8 +4,6 @@
 #include <float.h>
 #include <string.h>
 
-enum { LINE = 64, ASKED = 1024 }; /* bytes */
-
 /* ---- life ------------------------------------------------------------------------------------ */
 
 void ki_meter_deinit(ki_meter *m)
@@ -128,14 +126,6 @@ static float of_key(kith_metric metric, double key)
     return dist > 0.0 ? (float)dist : 0.0f;
 }
 
-/* The first lines of rows: the processor sees how longer ones go on. */
-static void ask_for(const void *const *rows, size_t n, size_t bytes)
-{
-    for (size_t i = 0; i < n; i++)
-        for (size_t at = 0; at < bytes && at < ASKED; at += LINE)
-            KI_PREFETCH_L2((const uint8_t *)rows[i] + at);
-}
-
 static void take_keys(const ki_meter *m, const void *const *rows, const void *const *next, size_t n,
                       float *dist)
 {
@@ -145,7 +135,7 @@ static void take_keys(const ki_meter *m, const void *const *rows, const void *co
     for (size_t at = 0; at < n; at += KI_METER_BATCH) {
         const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
 
-        if (next) ask_for(next + at, some, v->row_bytes);
+        for (size_t i = 0; next && i < some; i++) ki_graph_expect_row(next[at + i], v->row_bytes);
         ki_codec_keys(v->codec, v->metric, v->arg, v->d, m->query, rows + at, some, m->work, key);
         for (size_t i = 0; i < some; i++) dist[at + i] = of_key(v->metric, key[i]);
     }

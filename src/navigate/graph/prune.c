@@ -8,14 +8,8 @@ static const float BEYOND = 1e30f; // behind one that is no way off
 
 void ki_prune_expect(const ki_graph *g, const ki_candidate *one, size_t n)
 {
-    enum { LINE = 64, MOST = 256 };
-    const size_t bytes = g->lens->bytes < MOST ? g->lens->bytes : MOST;
-
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *code = ki_graph_code(g, one[i].pos);
-
-        for (size_t at = 0; at < bytes; at += LINE) KI_PREFETCH_L2(code + at);
-    }
+    for (size_t i = 0; i < n; i++)
+        ki_graph_expect_row(ki_graph_code(g, one[i].pos), g->lens->bytes);
 }
 
 /* A candidate as a number that sorts as it does: the bits of floats >= 0 are in their order. */

@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 
-enum { ROOM_FIRST = 16, LINE = 64, LINES_MOST = 4 };
+enum { ROOM_FIRST = 16 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -122,13 +122,6 @@ static uint32_t *links_of(const ki_tower *t, uint32_t l, uint32_t rank)
     return t->level[l - 1].links + (size_t)rank * t->width;
 }
 
-static void expect(const ki_meter *m, const uint8_t *code)
-{
-    const size_t lines = (m->g->lens->bytes + LINE - 1) / LINE;
-
-    for (size_t i = 0; i < lines && i < LINES_MOST; i++) KI_PREFETCH(code + i * LINE);
-}
-
 /* Distances of the rows that `rank` is linked to, but for the hidden one and those that are marked
  * (which all are then; NULL: no marks): their ranks to out. */
 static size_t measure_links(const ki_tower *t, const ki_meter *m, uint32_t l, uint32_t rank,
@@ -144,7 +137,7 @@ static size_t measure_links(const ki_tower *t, const ki_meter *m, uint32_t l, ui
 
         if (links[i] == rank || pos == hidden || (marks && ki_bit_get(marks, links[i]))) continue;
         if (marks) ki_bit_set(marks, links[i]);
-        expect(m, code);
+        ki_graph_expect_row(code, m->g->lens->bytes);
         out[n] = links[i];
         rows[n++] = code;
     }

@@ -13,11 +13,9 @@
 enum {
     LAG = 32,  /* rows wait at least so long for their distance, to arrive in the meantime */
     READY = 2, /* rows to go on from that are chosen ahead, so that their links arrive */
-    LINE = 64, /* bytes */
     AHEAD_BYTES = 3072,
     AHEAD_LEAST = 8,
     AHEAD_MOST = 24, /* rows asked for ahead of use */
-    LINES_MOST = 16, /* of a row asked for at once: the processor sees how a longer one goes on */
     ROOM_FIRST = 1024,
     TIDY_FIRST = 128, /* open rows from which those out of reach are dropped */
     BIN_SHIFT = 16,   /* bits of a float that a bin ignores: 128 bins an octave */
@@ -371,11 +369,8 @@ static void ask_for_rows(ki_walk *w)
 {
     const size_t to = w->head + w->ahead, end = to < w->tail ? to : w->tail;
 
-    for (; w->asked < end; w->asked++) {
-        const uint8_t *code = w->address[w->asked % KI_WALK_RING];
-
-        for (size_t i = 0; i < w->lines; i++) KI_PREFETCH_L2(code + i * LINE);
-    }
+    for (; w->asked < end; w->asked++)
+        ki_graph_expect_row(w->address[w->asked % KI_WALK_RING], w->g->lens->bytes);
 }
 
 /* The distances of the rows that waited longest; meanwhile those `ahead` of them are asked for. */
@@ -497,7 +492,6 @@ static size_t rows_ahead(size_t bytes)
 kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
 {
     const ki_graph *g = w->meter.g;
-    const size_t lines = (g->lens->bytes + LINE - 1) / LINE;
     const float by = 1.0f + ask->slack;
     kith_status st = KITH_OK;
 
@@ -505,7 +499,6 @@ kith_status ki_walk_run(ki_walk *w, const ki_walk_ask *ask)
     w->unit = g->lens->kind == KI_LENS_ROWS ? 0.0f : 1.0f;
     w->off = g->lens->halved ? KI_WALK_OFF : 0.0f;
     w->least = ki_kernels_get()->least;
-    w->lines = lines < LINES_MOST ? lines : LINES_MOST;
     w->ahead = rows_ahead(g->lens->bytes);
     w->head = w->asked = w->located = w->tail = w->open = w->ready_n = w->found = w->kept_n = 0;
     w->tidy_at = TIDY_FIRST;

@@ -58,7 +58,7 @@ typedef struct ki_walk {
     /* The same rows in order. The distance of those from `head` on is to be taken; those before
      * `asked` are on their way; the addresses of those before `located` lie in a ring. */
     uint32_t *trail;
-    size_t trail_room, head, tail, asked, located, ahead, lines;
+    size_t trail_room, head, tail, asked, located, ahead;
     const void *address[KI_WALK_RING];
     uint64_t look_at, clock_at; /* visits; hops */
     /* Rows to go on from, in no order; keys behind the last are infinite. */
