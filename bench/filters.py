@@ -126,7 +126,8 @@ def measure(data, kith, peer, way, share, rounds):
     r["us"], r["peer_us"] = (1e6 * float(np.median(t)) for t in zip(*times))
     ratios = [b / a for a, b in times]
     if peer:
-        r["ratio"] = [r["peer_us"] / r["us"], (max(ratios) - min(ratios)) / float(np.median(ratios))]
+        spread = (max(ratios) - min(ratios)) / float(np.median(ratios))
+        r["ratio"] = [r["peer_us"] / r["us"], spread]
     if peer:
         print("%-7s %5.1f %%  recall %.4f %8.0f us %7.0f visits   peer ef %4d %s%.4f %9.0f us"
               "   %6.1f x (%.0f %%)" % (way, 100 * share, recall, r["us"], seen, r["ef"],

@@ -1,9 +1,9 @@
 """table.py BUILD FILE.md…: put what the benches measured between the markers of documents.
 
 BUILD holds what exact.py, graph.py, filters.py, changes.py, growth.py and resources.py wrote, as
-NAME.json, and the lines of bench_kernels.json and bench_blocks.json; what is not there leaves its place as it is.
-A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, filters, changes, growth,
-resources, kernels, blocks.
+NAME.json, and the lines of bench_kernels.json and bench_blocks.json; what is not there leaves its
+place as it is. A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, filters,
+changes, growth, resources, kernels, blocks.
 """
 import json
 import os
@@ -79,7 +79,8 @@ def filters(build):
     yield "%s; peer: %s; %s, %s time, microseconds a query." % (r["cpu"], r["peer"], r["set"],
                                                                 r["time"])
     yield ""
-    yield "| rows | passing | share | recall | %s | at recall | %s | ratio |" % (r["spec"], r["peer"])
+    yield "| rows | passing | share | recall | %s | at recall | %s | ratio |" % (
+        r["spec"], r["peer"])
     yield "|---" * 8 + "|"
     for p in r["points"]:
         yield "| {:,} | {} | {:g} % | {:.4f} | {:,.0f} | {:.4f} (ef {}) | {:,.0f} | {} |".format(
