@@ -29,11 +29,12 @@ static const option *const options[] = {
     own, query_options, column_options, bit_options, verify_options, common_options, NULL};
 
 typedef struct evaluation {
-    job j, judge; /* judge.index: the rows of --exact */
+    job j, judge; /* judge.index: the rows of --exact, or the index as it lies in its file */
     kith_query how;
     const char *asked; /* the file of the queries */
     matrix queries;
-    truth truth; /* ids NULL: none asked for */
+    truth truth;       /* ids NULL: none asked for */
+    const char *whose; /* it is: a word of measured.truth */
     marks marks;
     int64_t *ids;         /* [n][k] */
     float *dist, *judged; /* of the ids; judged: NULL, or of their rows in --exact */
@@ -67,12 +68,14 @@ out:
     return st;
 }
 
-/* Where the index holds the values themselves, its own distances decide ties. */
+/* Where the index holds the values themselves, its own distances decide ties. Rows of SQ8 and its
+ * like are given as floats, but are shorter. */
 static int holds_values(const kith_index *ix)
 {
     const kith_dtype t = kith_dtype_of(ix);
+    const int whole = t == KITH_F32 || t == KITH_U8 || t == KITH_I8 || t == KITH_BIT;
 
-    return t == KITH_F32 || t == KITH_U8 || t == KITH_I8 || t == KITH_BIT;
+    return whole && index_stat(ix, "row_bytes") == (double)kith_row_bytes(t, kith_dim(ix));
 }
 
 /* True neighbours that the index does not have: all of them are other ids than the index's, and
@@ -169,6 +172,7 @@ out:
     return st;
 }
 
+/* The nearest of the rows of base; NULL: of those that the index stores. */
 static kith_status compute_truth(evaluation *e, const char *base, const arguments *a)
 {
     static const kith_host all_threads = KITH_HOST_INIT;
@@ -178,8 +182,11 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
     char p[32];
 
     e->judge.host = all_threads;
-    TRY(job_build_exact(&e->judge, base, kith_metric_of(e->j.index),
-                        spec_exponent(kith_spec(e->j.index), p), a));
+    if (base == NULL)
+        TRY(job_open(&e->judge, e->j.path, KITH_OPEN_MAP | KITH_OPEN_READ_ONLY));
+    else
+        TRY(job_build_exact(&e->judge, base, kith_metric_of(e->j.index),
+                            spec_exponent(kith_spec(e->j.index), p), a));
     if (kith_dim(e->judge.index) != e->queries.d)
         FAIL(KITH_BAD_ARG, "%s has %zu components a row, the queries %zu", base,
              kith_dim(e->judge.index), e->queries.d);
@@ -190,6 +197,7 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
     t->dist = array_new(t->n, t->k * sizeof *t->dist);
     NEED(t->dist);
     how.watch = &e->j.watch;
+    how.recall = 1; // by looking at every row
     TRY(fail_in(
         kith_search(e->judge.index, matrix_rows(&e->queries, 0, t->n), &how, t->ids, t->dist),
         e->asked));
@@ -321,6 +329,7 @@ static void grade_answers(const evaluation *e, measured *m)
     if (e->truth.ids != NULL && *e->wrong == '\0')
         m->recall = recall_of(e, e->judged != NULL ? e->judged : e->dist);
     m->recall_by = e->truth.ids == NULL ? NULL : e->truth.dist != NULL ? "distance" : "id";
+    m->truth = e->whose;
     m->success = marked > 0 ? success / (double)marked : (double)NAN;
     m->mrr = marked > 0 ? mrr / (double)marked : (double)NAN;
 }
@@ -355,6 +364,7 @@ static void put_json(const measured *m, const char *wrong)
     if (m->recall_by != NULL) {
         json_double(&j, "recall", m->recall);
         json_text(&j, "recall_by", m->recall_by);
+        json_text(&j, "truth", m->truth);
     }
     if (*wrong != '\0') json_text(&j, "error", wrong);
     if (!isnan(m->success)) {
@@ -381,7 +391,7 @@ static void put_cell(double value, int decimals, int width)
 static void put_head(const measured *m)
 {
     printf("%6s", m->asked > 0 ? "asked" : "effort");
-    if (m->recall_by != NULL) printf("  %6s@%-4u  %-8s", "recall", m->k, "by");
+    if (m->recall_by != NULL) printf("  %6s@%-4u  %-8s  %-5s", "recall", m->k, "by", "truth");
     if (!isnan(m->success)) printf("  %7s@%-4u  %6s", "success", m->k, "mrr");
     printf("  %10s  %10s  %10s  %10s\n", "qps", "p50_us", "p99_us", "p999_us");
 }
@@ -393,7 +403,7 @@ static void put_line(const measured *m)
     else
         printf("%6u", m->effort);
     if (m->recall_by != NULL) put_cell(m->recall, 5, 11);
-    if (m->recall_by != NULL) printf("  %-8s", m->recall_by);
+    if (m->recall_by != NULL) printf("  %-8s  %-5s", m->recall_by, m->truth);
     if (!isnan(m->success)) printf("  %12.5f  %6.4f", m->success, m->mrr);
     put_cell(m->qps, 1, 10);
     put_cell(m->p50_us, 1, 10);
@@ -479,8 +489,6 @@ static kith_status prepare(evaluation *e, const arguments *a)
     kith_source src = {0};
 
     TRY(check_plot(plot));
-    if (gt == NULL && base == NULL && relevant == NULL)
-        TRY(wrong_usage("compared with what? --gt, --exact or --relevant"));
     if (gt != NULL && base != NULL) TRY(wrong_usage("--gt or --exact, not both"));
     if (base == NULL && given_text(a, "ids") != NULL) TRY(wrong_usage("--ids goes with --exact"));
     TRY(given_query(a, &e->how));
@@ -495,8 +503,9 @@ static kith_status prepare(evaluation *e, const arguments *a)
     if (e->queries.n == 0 || e->queries.d != kith_dim(e->j.index))
         FAIL(KITH_BAD_ARG, "%s is %zu x %zu, the index has %zu components a row", a->operand[1],
              e->queries.n, e->queries.d, kith_dim(e->j.index));
+    if (gt == NULL && (base != NULL || relevant == NULL)) TRY(compute_truth(e, base, a));
     if (gt != NULL) TRY(read_truth(e, gt, a));
-    if (base != NULL) TRY(compute_truth(e, base, a));
+    e->whose = gt != NULL ? "gt" : base != NULL ? "exact" : "index";
     if (relevant != NULL) TRY(marks_read(relevant, a, &e->marks));
     e->ids = array_new(e->queries.n, e->how.k * sizeof *e->ids);
     NEED(e->ids);
@@ -543,6 +552,10 @@ static kith_status run(const arguments *a)
              e->truth.n * e->truth.k);
     if (m[0].recall < 1 && lacks_neighbours(e))
         note("%s has neighbours that are not in the index", truth_path);
+    if (truth_path == NULL && e->truth.ids != NULL && !holds_values(e->j.index))
+        note("%s stores rounded values, and this is the recall of what it stores; --exact or --gt "
+             "tells that of the values themselves",
+             e->j.path);
     if (*e->wrong != '\0') FAIL(KITH_BAD_ARG, "%s", e->wrong);
     if (e->marks.n > 0 && isnan(m[0].success))
         FAIL(KITH_BAD_ARG, "%s marks none of these queries", given_text(a, "relevant"));
@@ -565,18 +578,24 @@ out:
 
 const command cmd_eval = {
     "eval",
-    "INDEX QUERIES --gt GT.npy|--exact BASE|--relevant FILE.tsv\n[-k K] [option]…",
+    "INDEX QUERIES [--gt GT.npy|--exact BASE] [--relevant FILE.tsv]\n[-k K] [option]…",
     "how good and how fast an index answers",
     "Searches all queries once for each effort and prints a line: recall, queries per second, "
     "the time that half, 99 % and 99.9 % of the queries stay below. With --threads 1, which is "
     "the default, queries go one at a time; with more threads they go as one batch. With --recall "
     "a line tells what was reached of what was asked for.\n\n"
-    "Recall is the share of the true K nearest rows that were found. It is told by distance "
-    "where that is possible: an answer is right when it is as near as the last true neighbour, "
+    "Recall is the share of the true K nearest rows that were found. What is true, a word of each "
+    "line tells: gt and exact are what --gt and --exact give. Without them, and without "
+    "--relevant, it is index: what an exact search of the index itself finds. That tells what its "
+    "walks miss, but not what was lost before, when it stored rounded values (by F16, SQ8 and the "
+    "like): --gt and --exact, which know the values themselves, tell both together.\n\n"
+    "It is told by distance where that is possible: an answer is right when it is as near as the "
+    "last true neighbour, "
     "whichever of equally near rows the ground truth has; an index that stores rounded values is "
-    "compared by id, unless --exact gives the values. When answers show that some of what is "
+    "compared by id with --gt. When answers show that some of what is "
     "called true is not nearest, a note says how much; when it is more than 5 %, no recall is "
     "told, and the exit code is 1.",
+    "kith eval base.kith query.npy --effort 20,50,100\n"
     "kith eval base.kith query.npy --gt gt.npy -k 10\n"
     "kith eval base.kith query.npy --exact base.npy --effort 20,50 --plot curve.svg\n"
     "kith eval base.kith query.npy --gt gt.npy --recall .9,.95,.99\n",

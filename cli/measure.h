@@ -13,6 +13,7 @@ typedef struct measured {
     uint32_t effort, k;
     double recall, success, mrr; /* 0…1 */
     const char *recall_by;       /* "distance", "id"; NULL: no recall */
+    const char *truth;           /* what it is of: "gt", "exact", "index" */
     double qps, p50_us, p99_us, p999_us;
 } measured;
 

@@ -481,7 +481,8 @@ KITH_API void kith_filter_free(kith_filter *f);
 KITH_API size_t kith_dim(const kith_index *ix);
 KITH_API uint64_t kith_count(const kith_index *ix); /* live rows */
 KITH_API kith_metric kith_metric_of(const kith_index *ix);
-KITH_API kith_dtype kith_dtype_of(const kith_index *ix); /* what its rows are stored as */
+KITH_API kith_dtype kith_dtype_of(const kith_index *ix); /* what its rows are stored as; f32 where
+                                                            only the codec can read them (SQ8…) */
 /* Canonical spec with all parameters that are not defaults; lives as long as ix. */
 KITH_API const char *kith_spec(const kith_index *ix);
 /* count, bytes, file_bytes, removed, scan_bytes, visits…: what `kith info` shows. */

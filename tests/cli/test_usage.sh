@@ -77,7 +77,6 @@ KITH_CPU=avx9 "$KITH" info base.kith 2>err && bad "KITH_CPU=avx9 passed"
 grep -q "KITH_CPU=avx9: there are no kernels 'avx9' for this machine" err || bad "$(cat err)"
 KITH_CPU=scalar,avx9 "$KITH" info base.kith 2>err && bad "KITH_CPU=scalar,avx9 passed"
 KITH_CPU=scalar "$KITH" info base.kith >out 2>err || bad "KITH_CPU=scalar: $(cat err)"
-fails 2 "compared with what?" eval base.kith base.csv
 fails 2 "info needs an INDEX, or --cpu" info
 fails 2 "which rows?" remove base.kith
 fails 2 "there is no page 'frob'" docs frob
