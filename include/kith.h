@@ -433,7 +433,8 @@ typedef struct kith_point {
  * kith_query.recall = 0.99 searches with the least work that reached 0.99. Between two points the
  * harder one is taken; 1, and what is above the last, look at every row. The curve holds for k
  * neighbours and fewer; for more, effort grows with k. For how->limit alone (kith_range) it is a
- * guess. Without a curve kith_query.recall is UNTRAINED, below 1.
+ * guess. Without a curve kith_query.recall is UNTRAINED, below 1, but where the search is exact
+ * with any effort: k is so large, or so few rows may answer.
  *   queries  like those that will come: the more alike, the better it holds; NULL: rows are drawn,
  *            each held out of the walk and of its answer, and found about as hard as a new row is
  *   how      NULL means KITH_TUNING_INIT

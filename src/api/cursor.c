@@ -1,7 +1,6 @@
 /* A query answered page by page over one snapshot. Each refill is an exact search for what lies
  * behind the last hit in the order (key, id), twice as large as the one before: a walk over all n
  * rows costs a logarithmic number of scans. */
-#include "api/curve.h"
 #include "api/index.h"
 
 #include <string.h>
@@ -70,7 +69,7 @@ static kith_status refill(kith_cursor *c, size_t wanted)
     KI_TRY(make_room(c, fetch));
     c->came = 0;
     c->ask.k = fetch;
-    KI_TRY(ki_curve_ask(c->view, c->how.recall, fetch, &c->ask));
+    KI_TRY(ki_query_reach(c->ix, c->view, c->how.recall, fetch, &c->ask));
     KI_TRY(ki_query_run(c->ix, c->view, c->query, 1, &c->ask, c->context, receive_page, c));
     c->n += c->came;
     c->ended = c->came < fetch;
@@ -110,7 +109,8 @@ kith_status kith_cursor_open(const kith_index *ix, kith_rows one, const kith_que
     KI_NEED(c->query);
     memcpy(c->query, query, c->query_len);
     KI_TRY(ki_query_ask(ix, c->view, &c->how, &c->mask, &c->ask));
-    c->fetch = FIRST_FETCH;
+    c->fetch = c->ask.k = FIRST_FETCH; // later pages are larger, so that what holds for it stays
+    KI_TRY(ki_query_reach(ix, c->view, c->how.recall, c->fetch, &c->ask));
     *out = c;
     c = NULL;
 out:

@@ -89,10 +89,14 @@ kith_status ki_source_take(const kith_source *src, kith_source *out);
 
 /* The part of kith_query that all searches share, checked; NULL = defaults. */
 kith_status ki_query_check(const kith_index *ix, const kith_query *how, kith_query *out);
-/* ask for it: limit as key, threads, mask (evaluated into *mask, which the caller frees), what a
- * recall takes. UNTRAINED: that was not measured. */
+/* ask for it: limit as key, threads, mask (evaluated into *mask, which the caller frees); no recall
+ * yet. */
 kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_query *how,
                          ki_mask *mask, ki_ask *out);
+/* What a recall among k neighbours takes, for an ask that is complete but for that. UNTRAINED: it
+ * was not measured, and the search would not look at every row anyway. */
+kith_status ki_query_reach(const kith_index *ix, const ki_view *v, float recall, size_t k,
+                           ki_ask *ask);
 /* The search that was asked for: the navigator's, or the exhaustive one. */
 kith_status ki_query_run(const kith_index *ix, const ki_view *v, const void *q, size_t nq,
                          const ki_ask *ask, kith_context *c, ki_receive *receive, void *ctx);

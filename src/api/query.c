@@ -64,9 +64,17 @@ kith_status ki_query_ask(const kith_index *ix, const ki_view *v, const kith_quer
                  .slack = how->slack,
                  .deadline_us = how->deadline_us,
                  .max_visits = how->max_visits};
-    KI_TRY(ki_curve_ask(v, how->recall, how->k, out));
 out:
     return st;
+}
+
+kith_status ki_query_reach(const kith_index *ix, const ki_view *v, float recall, size_t k,
+                           ki_ask *ask)
+{
+    const ki_navigator *nav = ix->plan.nav;
+
+    ask->exhaustive = recall > 0.0f && nav->sees_all && nav->sees_all(v, ask);
+    return ask->exhaustive ? KITH_OK : ki_curve_ask(v, recall, k, ask);
 }
 
 kith_status ki_query_run(const kith_index *ix, const ki_view *v, const void *q, size_t nq,
@@ -114,6 +122,7 @@ static kith_status search_rows(const kith_index *ix, const ki_view *v, const voi
     ki_ask ask;
 
     KI_TRY(ki_query_ask(ix, v, how, &mask, &ask));
+    KI_TRY(ki_query_reach(ix, v, how->recall, how->k, &ask));
     ki_progress_init(&p, how->watch, "search", (uint64_t)nq * v->n);
     ask.progress = how->watch ? &p : NULL;
     ask.exclude = exclude;
@@ -248,6 +257,7 @@ kith_status kith_range(const kith_index *ix, kith_rows q, const kith_query *how,
     KI_TRY(ki_queries(ix, v, q, c, &queries));
     KI_TRY(ki_query_ask(ix, v, &h, &mask, &ask));
     ask.k = SIZE_MAX;
+    KI_TRY(ki_query_reach(ix, v, h.recall, h.k, &ask));
     ki_progress_init(&p, h.watch, "search", (uint64_t)q.n * v->n);
     ask.progress = h.watch ? &p : NULL;
     KI_TRY(ki_query_run(ix, v, queries, q.n, &ask, c, receive_hits, hits));

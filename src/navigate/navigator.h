@@ -54,7 +54,10 @@ typedef struct ki_navigator {
     kith_status (*search)(const ki_view *v, ki_env *env, const void *q, size_t nq,
                           const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx);
 
-    /* The rest keeps a structure in step with the rows; all NULL where there is none. */
+    /* The rest is about a structure and keeps it in step with the rows; all NULL where there is
+     * none. */
+    /* Whether a search looks at every row that may answer, however little effort it is given. */
+    bool (*sees_all)(const ki_view *v, const ki_ask *ask);
     /* Whether so many rows of v are removed that a change compacts the rows before `update`. */
     bool (*crowded)(const ki_view *v, const double *params);
     /* Give the change's snapshot (ki_change_view) the structure that fits its rows, starting from

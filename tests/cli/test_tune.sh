@@ -14,6 +14,9 @@ np.save('narrow.npy', x[:, :3].copy())
 ok build base.npy -o g.kith --spec Graph16 -q
 cp g.kith before.kith
 fails 1 'kith tune' search g.kith q.npy --recall 0.9
+ok search g.kith q.npy --recall 0.9 -k 400 -o most.npy # so many that every row is looked at
+ok search g.kith q.npy --recall 1 -k 400 -o exact.npy
+cmp -s most.npy exact.npy || bad "400 of 1,200 are not exact"
 ok search g.kith q.npy --recall 1 -o exact.npy
 ok gt base.npy q.npy -k 10 -o gt.npy -q
 cmp -s exact.npy gt.npy || bad "recall 1 is not exact"

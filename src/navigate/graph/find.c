@@ -485,6 +485,18 @@ static size_t way_k(const ki_graph *g, const ki_ask *ask, size_t k, size_t effor
     return given || k > least ? k : least;
 }
 
+/* So many nearest are looked for; of a range, to begin with. */
+static size_t wanted(const ki_ask *ask)
+{
+    return ask->k == SIZE_MAX ? LEAST_K : ask->k;
+}
+
+/* No effort is less than k. */
+bool ki_graph_sees_all(const ki_view *v, const ki_ask *ask)
+{
+    return better_exact(v, ki_graph_of(v), ask, wanted(ask));
+}
+
 kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t nq,
                             const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx)
 {
@@ -499,7 +511,7 @@ kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t
               .scratch = scratch,
               .receive = receive,
               .ctx = ctx};
-    const size_t k = ask->k == SIZE_MAX ? LEAST_K : ask->k;
+    const size_t k = wanted(ask);
     size_t effort = ask->effort ? ask->effort : g ? g->effort : 1, threads;
 
     if (effort < k) effort = k;

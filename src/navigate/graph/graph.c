@@ -563,6 +563,7 @@ const ki_navigator ki_navigator_graph = {
     .number = KI_GRAPH_DEGREE,
     .scan = -1,
     .search = ki_graph_search,
+    .sees_all = ki_graph_sees_all,
     .crowded = crowded,
     .update = update,
     .write = ki_graph_write,

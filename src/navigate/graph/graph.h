@@ -218,6 +218,7 @@ kith_status ki_graph_build(ki_env *env, const ki_view *v, const ki_graph_how *ho
 /* find.c */
 kith_status ki_graph_search(const ki_view *v, ki_env *env, const void *q, size_t nq,
                             const ki_ask *ask, ki_scratch *scratch, ki_receive *receive, void *ctx);
+bool ki_graph_sees_all(const ki_view *v, const ki_ask *ask);
 /* graphfile.c, graphcheck.c */
 kith_status ki_graph_write(const ki_view *v, ki_blob_writer *w, bool planning);
 kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = FEWER(2000, 1500), D = 16, NQ = FEWER(100, 40), POINTS = 64 };
+enum { N = FEWER(2000, 1600), D = 16, NQ = FEWER(100, 40), POINTS = 64 };
 
 static const kith_tuning few = {sizeof(kith_tuning), 10, 40, 0, 0};
 
@@ -174,6 +174,76 @@ static void what_is_exact(void **state)
     assert_int_equal(n, 0);
     must(kith_search(t.graph, q, &how, ids, dist));
     assert_int_equal(flags, KITH_EXACT);
+    two_close(&t);
+    free(x);
+}
+
+/* Where with any effort every row that may answer is looked at, each recall is reached though
+ * nothing was measured; where not, it is not known. */
+static void exact_with_any_effort(void **state)
+{
+    static const uint32_t ks[] = {1, 10, 64, 200, N / 4, N / 4 + 1, N, 2 * N};
+    two_indexes t;
+    float *x = filled(&t, "", KITH_L2, 1);
+    const kith_rows q = KITH_ROWS(x + N * D, 4, KITH_F32);
+    int64_t *ids = malloc(2 * N * 4 * sizeof *ids), *others = malloc(2 * N * 4 * sizeof *others);
+    uint32_t flags[4];
+    kith_filter *near, *half;
+    kith_hits *hits;
+    kith_cursor *c;
+    size_t got, exact = 0;
+
+    (void)state;
+    assert_non_null(ids);
+    assert_non_null(others);
+    for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
+        kith_query how = KITH_QUERY_K(ks[i]);
+
+        how.flags = flags;
+        how.effort = 1;
+        must(kith_search(t.graph, q, &how, others, NULL));
+        how.effort = 0;
+        how.recall = 0.9f;
+        if (flags[0] != KITH_EXACT && flags[0] != (KITH_EXACT | KITH_SHORT)) {
+            refused(kith_search(t.graph, q, &how, ids, NULL), KITH_UNTRAINED, "kith tune");
+            continue;
+        }
+        exact++;
+        must(kith_search(t.graph, q, &how, ids, NULL));
+        assert_true(flags[3] & KITH_EXACT);
+        assert_memory_equal(ids, others, 4 * ks[i] * sizeof *ids);
+    }
+    assert_int_equal(exact, sizeof ks / sizeof *ks - 3);
+
+    must(kith_filter_range(0, 900, NULL, &near)); // so few may answer: searches, ranges, cursors
+    must(kith_filter_range(0, N / 2 + 400, NULL, &half));
+    for (int few_pass = 0; few_pass < 2; few_pass++) {
+        kith_query how = KITH_QUERY_K(10);
+
+        how.filter = few_pass ? near : half;
+        how.recall = 0.9f;
+        how.limit = 9;
+        how.flags = flags;
+        if (few_pass) {
+            must(kith_search(t.graph, q, &how, ids, NULL));
+            assert_true(flags[0] & KITH_EXACT);
+            must(kith_range(t.graph, q, &how, &hits));
+            assert_true(flags[1] & KITH_EXACT);
+            kith_hits_free(hits);
+            how.limit = NAN;
+            must(kith_cursor_open(t.graph, KITH_ROWS(x, 1, KITH_F32), &how, &c));
+            must(kith_cursor_next(c, N, ids, NULL, &got));
+            assert_int_equal(got, 901);
+            kith_cursor_free(c);
+            continue;
+        }
+        refused(kith_search(t.graph, q, &how, ids, NULL), KITH_UNTRAINED, "kith tune");
+        refused(kith_range(t.graph, q, &how, &hits), KITH_UNTRAINED, "kith tune");
+    }
+    kith_filter_free(near);
+    kith_filter_free(half);
+    free(ids);
+    free(others);
     two_close(&t);
     free(x);
 }
@@ -533,12 +603,19 @@ static void beside_readers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recall_is_reached), cmocka_unit_test(the_same_curve_every_time),
-        cmocka_unit_test(given_queries),     cmocka_unit_test(what_is_exact),
-        cmocka_unit_test(no_point),          cmocka_unit_test(ranges_and_cursors),
-        cmocka_unit_test(refusals),          cmocka_unit_test(it_goes_with_the_index),
-        cmocka_unit_test(removed_rows),      cmocka_unit_test(damage),
-        cmocka_unit_test(cancelled),         cmocka_unit_test(failed_allocations),
+        cmocka_unit_test(recall_is_reached),
+        cmocka_unit_test(the_same_curve_every_time),
+        cmocka_unit_test(given_queries),
+        cmocka_unit_test(what_is_exact),
+        cmocka_unit_test(exact_with_any_effort),
+        cmocka_unit_test(no_point),
+        cmocka_unit_test(ranges_and_cursors),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(it_goes_with_the_index),
+        cmocka_unit_test(removed_rows),
+        cmocka_unit_test(damage),
+        cmocka_unit_test(cancelled),
+        cmocka_unit_test(failed_allocations),
         cmocka_unit_test(beside_readers),
     };
 
