@@ -46,7 +46,8 @@ def lens_kinds(rows):
     if rows.metric not in ("l2", "ip", "cosine") or rows.codec == "Bits":
         return (ROWS,)
     if rows.metric == "l2":
-        return (OWN if rows.codec in ("U8", "I8") else CODE, ROWS)
+        one_scale = rows.codec in ("U8", "I8") or rows.codec == "SQ8" and rows.uniform
+        return (OWN, CODE, ROWS) if one_scale else (CODE, ROWS)
     return (CODE,)
 
 

@@ -75,6 +75,7 @@ class Rows:
               (self.step >= end * 2.0 ** -20).all(), "CLRN", "no steps")
         check(not flags or (self.low == self.low[0]).all() and (self.step == self.step[0]).all(),
               "CLRN", "not uniform")
+        self.uniform = bool(flags)
 
     def read_removed(self):
         words = (self.n + 63) // 64 if self.live < self.n else 0

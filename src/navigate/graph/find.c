@@ -317,15 +317,16 @@ static void count_walk(const ki_graph *g, const ki_walk *w, _Atomic uint64_t *vi
     if (visits) atomic_fetch_add_explicit(visits, w->visits, memory_order_relaxed);
 }
 
-/* How much nearer or farther than it is a row may seem from the integers next to an OWN query, as
- * against another row: twice as much as the query lies from them. */
+/* How much nearer or farther than it is a row may seem from the code next to an OWN query, as
+ * against another row: twice as much as the query lies from it. */
 static float rounding(const ki_lens *l, const float *q, const void *code)
 {
     double s = 0.0;
 
     for (size_t i = 0; i < l->d; i++) {
         const int x = l->type == KI_U8 ? ((const uint8_t *)code)[i] : ((const int8_t *)code)[i];
-        s += ((double)q[i] - x) * ((double)q[i] - x);
+        const double off = ((double)q[i] - (double)l->low) / (double)l->unit - x;
+        s += off * off;
     }
     return (float)(2.0 * sqrt(s));
 }

@@ -54,6 +54,13 @@ static void make_turn(ki_lens *l)
     }
 }
 
+/* Whether the bytes of rows are their components, all in one scale. */
+static bool one_scale(const ki_codec *c)
+{
+    return c->type == KI_U8 || c->type == KI_I8 ||
+           (c->grid && c->grid->uniform && c->grid->bits == 8);
+}
+
 static kith_status create(ki_env *env, const ki_view *v, ki_lens_kind kind, uint64_t seed,
                           ki_lens **out)
 {
@@ -70,7 +77,13 @@ static kith_status create(ki_env *env, const ki_view *v, ki_lens_kind kind, uint
     l->seed = seed;
     l->longest = 1.0f;
     l->scale = 1.0f;
+    l->unit = 1.0f;
     l->type = kind == KI_LENS_CODE ? KI_U8 : v->codec->type;
+    if (kind == KI_LENS_OWN && v->codec->grid) {
+        l->type = KI_U8;
+        l->low = v->codec->grid->low[0];
+        l->unit = v->codec->grid->step[0];
+    }
     l->wide = v->row_bytes;
     if (kind == KI_LENS_CODE) {
         l->wide = lifted < FEW_DIMENSIONS ? FEW_DIMENSIONS : (lifted + 15) / 16 * 16;
@@ -181,17 +194,21 @@ void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, 
     quantise(l, room, out);
 }
 
-/* Integers that fit are themselves; others are rounded to the nearest. */
+/* What is a code is that code; the rest becomes the nearest. Keys of integers are walk distances
+ * where rows are integers, too. */
 static bool own_query(const ki_lens *l, const float *q, void *out)
 {
     const float lo = l->type == KI_U8 ? 0.0f : -128.0f, hi = l->type == KI_U8 ? 255.0f : 127.0f;
     const bool fits = l->d * 255 * 255 < 1 << 24; // then floats tell all distances apart
-    const bool exact = fits && ki_kernels_get()->find_noninteger(q, l->d, lo, hi) == l->d;
+    const bool integers = l->low == 0.0f && l->unit == 1.0f;
+    const bool exact =
+        fits && integers && ki_kernels_get()->find_noninteger(q, l->d, lo, hi) == l->d;
     uint8_t *u = out;
     int8_t *s = out;
 
     for (size_t i = 0; i < l->d; i++) {
-        const float x = q[i] < lo ? lo : q[i] > hi ? hi : q[i];
+        const float at = (q[i] - l->low) / l->unit;
+        const float x = at < lo ? lo : at > hi ? hi : at;
         const int near = (int)(x - lo + 0.5f) + (int)lo;
 
         if (l->type == KI_U8)
@@ -218,6 +235,7 @@ float ki_lens_reach(const ki_lens *l, const float *q, double key, float off)
     double reach = key, length;
 
     if (l->metric == KITH_JACCARD) reach = 1.0 + key;
+    if (l->kind == KI_LENS_OWN) reach /= (double)l->unit * (double)l->unit;
     if (l->kind == KI_LENS_OWN && off > 0.0f) {
         reach = sqrt(reach < 0.0 ? 0.0 : reach) + (double)off;
         reach *= reach;
@@ -240,12 +258,24 @@ static bool lifts(kith_metric m)
     return m == KITH_L2 || m == KITH_IP || m == KITH_COSINE;
 }
 
+/* Long rows of reals are walked faster by halves of codes than by their own bytes. */
 static ki_lens_kind first_kind(const ki_view *v)
 {
     if (!lifts(v->metric) || v->codec->type == KI_BITS) return KI_LENS_ROWS;
-    if (v->metric == KITH_L2 && (v->codec->type == KI_U8 || v->codec->type == KI_I8))
+    if (v->metric == KITH_L2 && one_scale(v->codec) &&
+        (!v->codec->grid || v->row_bytes < HALVED_LEAST))
         return KI_LENS_OWN;
     return KI_LENS_CODE;
+}
+
+/* Whether rows can be seen so; first_kind says what is best. */
+static bool fits_rows(const ki_view *v, uint32_t kind)
+{
+    const bool lifted = lifts(v->metric) && v->codec->type != KI_BITS;
+
+    if (kind == KI_LENS_OWN) return v->metric == KITH_L2 && one_scale(v->codec);
+    if (kind == KI_LENS_CODE) return lifted;
+    return kind == KI_LENS_ROWS && (!lifted || v->metric == KITH_L2);
 }
 
 /* The longest of all rows, and which it is: one that is longer cannot be lifted. */
@@ -452,7 +482,7 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
 
     if (bytes.len < HEAD) KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes, no head", bytes.len);
     kind = ki_le32(bytes.ptr);
-    if (kind != (uint32_t)first_kind(v) && !(kind == KI_LENS_ROWS && v->metric == KITH_L2))
+    if (!fits_rows(v, kind))
         KI_FAIL(KITH_CORRUPT, "section GLEN: kind %u does not fit %s rows", kind, v->codec->name);
     if (ki_le32(bytes.ptr + 4) > (kind == KI_LENS_CODE))
         KI_FAIL(KITH_CORRUPT, "section GLEN: halved is %u", ki_le32(bytes.ptr + 4));

@@ -1,6 +1,7 @@
 /* What a walk sees of a row: its walk code, short integers whose L2 orders rows as the metric does.
  *
- *   OWN    the row's own bytes (U8, I8 under L2): distances are exact
+ *   OWN    the row's own bytes, where all are in one scale (U8, I8, uniform SQ8; L2): distances of
+ *          rows are exact, or of SQ8 as near as decoding rounds
  *   CODE   8 bits a component of the row turned by a random rotation (L2, IP, COSINE of any codec):
  *          near enough to decide where to go; answers are ranked by the rows themselves. Where it
  *          has many components a walk reads the high 4 bits of each, which lie apart: half the
@@ -40,6 +41,7 @@ typedef struct ki_lens {
     uint64_t seed;    /* of the rotation */
     float longest;    /* M of IP: at least the length of each row that was there */
     float scale;      /* CODE: code = (turned - centre) * scale + 128 */
+    float low, unit;  /* OWN: a component is low + unit * code */
     float *centre;    /* [wide] */
     float *turn;      /* [KI_LENS_ROUNDS][wide] signs, times the round's factor */
 } ki_lens;

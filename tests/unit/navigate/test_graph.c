@@ -36,6 +36,68 @@ static void halved_codes(void **state)
                     metrics[c % 3], 1500, dims[c], c % 3 == 1 ? 0.90 : 0.95);
 }
 
+static void take_walk_bytes(void *ctx, const char *name, const char *text, double value)
+{
+    (void)text;
+    if (strcmp(name, "walk_bytes") == 0) *(double *)ctx = value;
+}
+
+/* Rows within the distance of the 30th, of each query. */
+static void ranges_floor(const two_indexes *t, kith_rows q, double floor)
+{
+    kith_query how = KITH_QUERY_K(30);
+    size_t found = 0, wanted = 0;
+    int64_t ids[30];
+    float dist[30];
+
+    for (size_t i = 0; i < q.n; i++) {
+        const kith_rows one = KITH_ROWS((const float *)q.data + i * t->d, 1, KITH_F32);
+        kith_hits *walked;
+
+        how.limit = NAN;
+        must(kith_search(t->flat, one, &how, ids, dist));
+        how.limit = dist[29];
+        must(kith_range(t->graph, one, &how, &walked));
+        found += kith_hits_row(walked, 0, NULL, NULL);
+        wanted += 30;
+        kith_hits_free(walked);
+    }
+    if ((double)found < floor * (double)wanted)
+        fail_msg("%s: %zu of %zu rows within a limit", t->what, found, wanted);
+}
+
+/* Rows of uniform SQ8 that are not long are their own walk codes, and none lie beside them. Their
+ * steps are not 1; of queries beyond all rows it is known how far their codes are from them. */
+static void rows_of_one_scale(void **state)
+{
+    enum { N = 1500, MORE = 200, LONG = 192 };
+    static const char *const navigators[] = {"Graph48", "HNSW16", "Graph48(code_bits=8)"};
+    static const size_t dims[] = {33, 48, LONG};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
+        const size_t d = dims[i];
+        float *x = need_floats((N + MORE + NQ) * d), *q = x + (N + MORE) * d;
+        double walk_bytes = -1;
+        two_indexes t;
+
+        clustered_rows(77, N + MORE + NQ, d, 40, 0.7f, false, x);
+        for (size_t j = 0; j < (N + MORE + NQ) * d; j++) x[j] = 40 + 0.02f * x[j];
+        two_open_as(&t, navigators[i], ",SQ8(uniform=on)", d, KITH_L2, 2);
+        two_add(&t, KITH_ROWS(x, N, KITH_F32), NULL);
+        two_add(&t, KITH_ROWS(x + N * d, MORE, KITH_F32), NULL);
+        kith_stats(t.graph, take_walk_bytes, &walk_bytes);
+        if (d < LONG ? walk_bytes != 0 : !(walk_bytes > 0))
+            fail_msg("%s, %zu components: %g bytes beside rows", navigators[i], d, walk_bytes);
+        two_sound(&t, KITH_ROWS(q, NQ, KITH_F32), 0.95);
+        ranges_floor(&t, KITH_ROWS(q, NQ, KITH_F32), 0.98);
+        for (size_t j = 0; j < NQ * d; j++) q[j] = 40 + 3 * (q[j] - 40);
+        if (d < LONG) two_sound(&t, KITH_ROWS(q, NQ, KITH_F32), 0.95);
+        two_close(&t);
+        free(x);
+    }
+}
+
 /* Their canonical keys take time, and pruning many of them: few links, then. */
 static void every_other_metric(void **state)
 {
@@ -270,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_of_the_fast_metrics),
         cmocka_unit_test(halved_codes),
+        cmocka_unit_test(rows_of_one_scale),
         cmocka_unit_test(every_other_metric),
         cmocka_unit_test(row_by_row),
         cmocka_unit_test(queries_of_another_kind),
