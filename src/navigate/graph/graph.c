@@ -311,6 +311,7 @@ static kith_status link_more(ki_env *env, const ki_view *v, ki_graph *g, uint32_
                              ki_progress *p)
 {
     const size_t more = v->n - first, threads = ki_thread_count(env, asked, more);
+    ki_graph_how later = *how;
     kith_status st = KITH_OK;
     uint32_t *pos = NULL;
     size_t n = 0;
@@ -321,7 +322,8 @@ static kith_status link_more(ki_env *env, const ki_view *v, ki_graph *g, uint32_
         if (ki_view_live(v, at)) pos[n++] = at;
     if (p) ki_progress_init(p, p->watch, "link", n);
     KI_TRY(ki_graph_encode(g, v, first, threads, NULL));
-    KI_TRY(ki_graph_insert(env, v, g, how, pos, n, before, threads, p));
+    later.turns = how->keeps;
+    KI_TRY(ki_graph_insert(env, v, g, &later, pos, n, before, threads, p));
     g->since += (uint32_t)n;
 out:
     ki_release(env, pos, more, sizeof *pos);

@@ -58,7 +58,8 @@ enum {
 typedef struct ki_graph_how {
     bool at_once;    /* all rows by partitions, where that can be; else one by one, shuffled */
     bool levels;     /* HNSW: rows rise to the levels of a tower */
-    bool keeps;      /* NSW: what a row chose for itself stays, whatever comes */
+    bool keeps;      /* NSW: a link gives way to a nearer one alone, no direction counts */
+    bool turns;      /* NSW: a row that comes after a build takes a turn among those before it */
     bool patient;    /* searches that give no slack have none: the effort alone ends a walk */
     uint32_t degree; /* places for links of a row, a multiple of KI_LINK_STEP */
     uint32_t most;   /* links of a row */

@@ -4,8 +4,9 @@
  * structure, walks, files and checks are the same.
  *
  * Departures. Both: rows that are built at once come in a random order; copies hang on one node;
- * every row is linked to by one at least. NSW: a row has 2 M links at most; the M that it chose
- * when it came stay (those of the first rows are the long ones), of later ones the nearest do. */
+ * every row is linked to by one at least. NSW: a row has 2 M links at most, M that it chose and M
+ * of rows that came later; of either the nearest stay. Rows that come after a build take a turn at
+ * random among those that are there (insert.c), so that rows with long links never run out. */
 #include "navigate/graph/layers.h"
 #include "navigate/graph/tower.h"
 

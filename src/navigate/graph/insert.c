@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "navigate/graph/insert.h"
 #include "navigate/graph/prune.h"
 #include "navigate/graph/tower.h"
@@ -25,10 +26,10 @@ enum {
 
 /* A new row, and what its walk found. */
 typedef struct newcomer {
-    uint32_t pos, twin; /* twin: a node with the same walk code; UINT32_MAX: none */
-    bool copy;          /* one before it in the batch may have the same walk code */
-    uint32_t n;
-    uint32_t link[KI_DEGREE_MOST]; /* by distance */
+    uint32_t pos, twin;            /* twin: a node with the same walk code; UINT32_MAX: none */
+    bool copy;                     /* one before it in the batch may have the same walk code */
+    uint32_t n, own;               /* own: links it chose; the others would have chosen it (NSW) */
+    uint32_t link[KI_DEGREE_MOST]; /* [n], both by distance */
 } newcomer;
 
 /* What one thread walks with. owns: all. */
@@ -116,6 +117,31 @@ static uint32_t find_twin(const ki_graph *g, const ki_walk *w, uint32_t pos)
     return UINT32_MAX;
 }
 
+/* NSW owes its far links to its first rows, which chose among few. Were all that come after a build
+ * the last, those links would go with their rows, and nothing would bring others. So such a row
+ * takes a turn at random: a share of the rows, drawn for it, is as if they had come before. Among
+ * these it chooses; of the others that lie as near, the nearest would have chosen it. */
+static void take_turn(const inserting *in, const ki_prune *x, newcomer *one)
+{
+    const uint64_t seed = in->how->seed, pos = (uint64_t)one->pos << 32;
+    const float share = ki_random_f32(seed, KI_RNG_TURN, pos | one->pos);
+    const size_t most = in->how->own;
+    uint32_t after[KI_DEGREE_MOST];
+    size_t own = 0, others = 0;
+
+    for (size_t i = 0; i < x->n && own < most; i++) {
+        const uint32_t to = x->one[i].pos;
+
+        if (ki_random_f32(seed, KI_RNG_TURN, pos | to) < share)
+            one->link[own++] = to;
+        else if (others < most)
+            after[others++] = to;
+    }
+    memcpy(one->link + own, after, others * sizeof *after);
+    one->own = (uint32_t)own;
+    one->n = (uint32_t)(own + others);
+}
+
 static kith_status seek(const inserting *in, seeker *s, size_t i)
 {
     newcomer *one = &in->batch[i];
@@ -131,7 +157,11 @@ static kith_status seek(const inserting *in, seeker *s, size_t i)
     load_seen(s, s->prune);
     ki_prune_expect(in->g, s->prune->one, s->prune->n);
     ki_prune_order(s->prune, one->pos);
-    one->n = (uint32_t)ki_prune_pick(s->prune, in->how->own, in->how->factor, one->link);
+    if (in->how->turns)
+        take_turn(in, s->prune, one);
+    else
+        one->n = one->own =
+            (uint32_t)ki_prune_pick(s->prune, in->how->own, in->how->factor, one->link);
 out:
     return st;
 }
@@ -156,7 +186,7 @@ static kith_status change_row(const inserting *in, uint32_t pos)
     return pos < in->before ? ki_graph_log(in->g, pos) : KITH_OK;
 }
 
-static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked);
+static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool wanted, bool *linked);
 static kith_status force(inserting *in, uint32_t from, uint32_t pos);
 
 /* Links of a file may lead anywhere: those that lead outside lead to the row itself. */
@@ -200,7 +230,7 @@ static kith_status hang(inserting *in, uint32_t node, uint32_t pos)
     ki_link_set(ki_graph_links(g, last) + g->degree - 1, pos | KI_TWIN);
     g->twins++;
     if (lost == node || fill(g, node, lost)) goto out;
-    KI_TRY(offer(in, near, lost, &linked));
+    KI_TRY(offer(in, near, lost, false, &linked));
     if (!linked) KI_TRY(force(in, near, lost));
 out:
     return st;
@@ -318,16 +348,18 @@ static void keep_all(inserting *in, uint32_t from, const uint32_t *lost, size_t 
     }
 }
 
-/* NSW: pos in place of the farthest link behind those that a row chose itself, if it is nearer. */
-static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, bool *linked)
+/* NSW: pos in place of the farthest link among those that a row chose itself, or of those behind
+ * them, if it is nearer. */
+static void take_place(inserting *in, uint32_t from, uint32_t pos, size_t room, bool wanted,
+                       bool *linked)
 {
-    const size_t own = in->how->own;
+    const size_t own = in->how->own < room ? in->how->own : room;
+    const size_t first = wanted ? 0 : own, end = wanted ? own : room;
     _Atomic uint32_t *row = ki_graph_links(in->g, from);
     ki_prune *x = in->prune;
 
-    if (room <= own) return;
     x->n = 0;
-    for (size_t i = own; i < room; i++)
+    for (size_t i = first; i < end; i++)
         x->address[x->n++] = ki_graph_code(in->g, inside(in->g, ki_link_get(row + i), from));
     x->address[x->n++] = ki_graph_code(in->g, pos);
     ki_meter_row(&x->meter, from);
@@ -338,16 +370,16 @@ static void take_turn(inserting *in, uint32_t from, uint32_t pos, size_t room, b
         for (size_t i = 0; i + 1 < x->n; i++)
             if (x->dist[i] > x->dist[far]) far = i;
         if (far == x->n - 1) break;
-        *linked = replace(in->g, from, own + far, pos);
+        *linked = replace(in->g, from, first + far, pos);
         x->dist[far] = 0.0f; // it has to stay
     }
 }
 
 /* A link from `from` to pos: in a free slot, or in place of what pruning leaves out; that may be
- * pos itself. *linked tells. Pruning is dear, so that Graph does without where pos would be left
- * out, and leaves some places free for the next links; rows of HNSW have as many links as its
- * users know. */
-static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linked)
+ * pos itself. *linked tells. wanted: `from` would have chosen it (NSW). Pruning is dear, so that
+ * Graph does without where pos would be left out, and leaves some places free for the next links;
+ * rows of HNSW have as many links as its users know. */
+static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool wanted, bool *linked)
 {
     ki_graph *g = in->g;
     const size_t room = ki_prune_room(g, from);
@@ -361,7 +393,7 @@ static kith_status offer(inserting *in, uint32_t from, uint32_t pos, bool *linke
     *linked = fill(g, from, pos);
     if (*linked) goto out;
     if (in->how->keeps) {
-        take_turn(in, from, pos, room, linked);
+        take_place(in, from, pos, room, wanted, linked);
         goto out;
     }
     for (size_t i = 0; i < room; i++) in->prune->one[i].pos = ki_link_get(row + i);
@@ -455,7 +487,7 @@ static kith_status link_one(inserting *in, newcomer *one, size_t i)
     for (size_t j = 0; j < one->n; j++) {
         if (i + 1 < in->n && j < one[1].n) ki_graph_expect_links(in->g, one[1].link[j]);
         if (is_full(in->g, one->link[j])) expect_pruning(in->g, one, j);
-        KI_TRY(offer(in, one->link[j], one->pos, &linked));
+        KI_TRY(offer(in, one->link[j], one->pos, j >= one->own, &linked));
         any |= linked;
     }
     if (!any && one->n) KI_TRY(force(in, one->link[0], one->pos));
