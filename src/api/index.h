@@ -6,7 +6,7 @@
 #include "file/container.h"
 #include "navigate/navigator.h"
 
-enum { KI_INDEX_CONTEXTS = 64, KI_INDEX_PARAMS = 8 };
+enum { KI_INDEX_CONTEXTS = 64, KI_INDEX_PARAMS = 9 };
 
 #define KI_SECTION_SPEC KI_FOUR('S', 'P', 'E', 'C') /* the canonical spec, UTF-8, no closing NUL */
 

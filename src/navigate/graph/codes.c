@@ -60,7 +60,7 @@ kith_status ki_graph_encode(ki_graph *g, const ki_view *v, uint32_t first, size_
     coding c = {g, v, first, p};
     const size_t pieces = ((size_t)g->n - first + CODE_PIECE - 1) / CODE_PIECE;
 
-    if (g->lens->kind != KI_LENS_CODE) return KITH_OK;
+    if (!ki_lens_codes(g->lens)) return KITH_OK;
     return ki_parallel(g->env, threads, pieces, code_piece, &c);
 }
 

@@ -22,6 +22,9 @@ enum {
  * in some thousand (three standard deviations of the error of a difference). */
 static const float OFF = 1.75f;
 
+/* Short codes: what was seen up to so many times the walk's last bound is measured by its bytes. */
+static const float FARTHER = 1.25f;
+
 static const float NO_SLACK = 1e9f; /* so much that it never ends a walk */
 
 /* What one thread works with. owns: all. */
@@ -37,7 +40,8 @@ typedef struct finder {
     const void *q;
     uint32_t exclude; /* position; UINT32_MAX: none */
     bool exact;       /* walk distances are the keys */
-    float off;        /* roots of walk distances are off by this much */
+    float off;        /* roots of walk distances are off by this much … */
+    float closer_off; /* … those of what is measured again by this */
 } finder;
 
 /* owns: finder [n]. */
@@ -158,17 +162,22 @@ static float edge_of(float kth, float off)
     return root * root * (1.0f + 0x1p-20f);
 }
 
-/* The largest walk distance that has to be ranked by the rows themselves. */
+/* The largest walk distance that has to be ranked by the rows themselves. How far off short codes
+ * are is not known: all that the walk would have gone on from are ranked, and some more. */
 static float rank_edge(const finder *f, size_t k)
 {
     const ki_walk *w = &f->walk;
+    float edge;
 
     if (w->found < k) return INFINITY;
     if (f->exact) return w->kth;
-    return edge_of(w->kth, f->off);
+    edge = edge_of(w->kth, f->off);
+    if (f->g->lens->kind != KI_LENS_SHORT) return edge;
+    return w->bound * FARTHER > edge ? w->bound * FARTHER : edge;
 }
 
-/* Halved: what is kept up to the edge is measured by its whole codes; the rest goes. */
+/* Halves, short codes: what is kept up to the edge is measured by whole codes, by the rows' bytes;
+ * the rest goes. */
 static kith_status look_closer(finder *f, size_t k, float *edge)
 {
     ki_walk *w = &f->walk;
@@ -188,12 +197,12 @@ static kith_status look_closer(finder *f, size_t k, float *edge)
     dist = (float *)(void *)(pos + n);
     heap = dist + n;
     for (size_t i = 0; i < n; i++) pos[i] = w->kept[i].pos;
-    ki_meter_whole(&w->meter, pos, n, dist);
+    ki_meter_closer(&w->meter, pos, n, dist);
     for (size_t i = 0; i < n; i++) {
         w->kept[i].key = dist[i];
         ki_heap_keep(heap, &found, k, dist[i]);
     }
-    *edge = edge_of(heap[0], OFF);
+    *edge = edge_of(heap[0], f->closer_off);
 out:
     return st;
 }
@@ -237,6 +246,7 @@ static kith_status answer(finder *f, size_t i, bool *enough, ki_receive *receive
         KI_TRY(widen_edge(f, f->ask->rerank, &edge));
     else if (!all && f->g->lens->halved)
         KI_TRY(look_closer(f, f->ask->k, &edge));
+    if (!all && f->g->lens->kind == KI_LENS_SHORT) KI_TRY(look_closer(f, f->ask->k, &edge));
     ki_top_begin(&f->top, f->env, f->v, f->ask, f->q,
                  f->exclude == UINT32_MAX ? KITH_NO_ID : f->ask->exclude[i], f->work.ptr,
                  &f->space);
@@ -317,14 +327,14 @@ static void count_walk(const ki_graph *g, const ki_walk *w, _Atomic uint64_t *vi
     if (visits) atomic_fetch_add_explicit(visits, w->visits, memory_order_relaxed);
 }
 
-/* How much nearer or farther than it is a row may seem from the code next to an OWN query, as
+/* How much nearer or farther than it is a row may seem from the bytes next to a query, as
  * against another row: twice as much as the query lies from it. */
 static float rounding(const ki_lens *l, const float *q, const void *code)
 {
     double s = 0.0;
 
     for (size_t i = 0; i < l->d; i++) {
-        const int x = l->type == KI_U8 ? ((const uint8_t *)code)[i] : ((const int8_t *)code)[i];
+        const int x = l->rows == KI_U8 ? ((const uint8_t *)code)[i] : ((const int8_t *)code)[i];
         const double off = ((double)q[i] - (double)l->low) / (double)l->unit - x;
         s += off * off;
     }
@@ -347,6 +357,7 @@ static void set_query(const call *c, finder *f)
     if (l->kind != KI_LENS_ROWS) f->exact = ki_lens_query(l, f->q, f->room.ptr, f->code.ptr);
     ki_meter_query(&f->walk.meter, l->kind == KI_LENS_ROWS ? f->q : f->code.ptr);
     f->off = off_of(l, f);
+    f->closer_off = l->kind == KI_LENS_SHORT ? rounding(l, f->q, f->walk.meter.code) : OFF;
 }
 
 /* Copies of a row hang on it: they are found through it, also where it is held out. */
@@ -393,7 +404,7 @@ static kith_status prepare(const call *c, finder *f)
     f->g = c->g;
     f->ask = c->ask;
     KI_TRY(ki_meter_init(&f->walk.meter, f->env, v, c->g));
-    KI_NEED(ki_buffer_need(f->env, &f->code, c->g->lens->wide));
+    KI_NEED(ki_buffer_need(f->env, &f->code, ki_lens_query_bytes(c->g->lens)));
     KI_NEED(ki_buffer_need(f->env, &f->room, ki_lens_room(c->g->lens) * sizeof(float)));
     KI_NEED(ki_buffer_need(f->env, &f->work, ki_score_bytes(v->codec, v->metric, v->d)));
 out:

@@ -160,7 +160,7 @@ static kith_status columns(ki_graph *g, const ki_graph *from, uint32_t n)
         g->rests = ki_column_share(from->rests);
     } else {
         KI_TRY(ki_column_create(g->env, g->degree * sizeof(uint32_t), false, &g->links));
-        if (g->lens->kind == KI_LENS_CODE)
+        if (ki_lens_codes(g->lens))
             KI_TRY(ki_column_create(g->env, g->lens->bytes, false, &g->codes));
         if (g->lens->halved) KI_TRY(ki_column_create(g->env, g->lens->bytes, false, &g->rests));
     }
@@ -512,6 +512,7 @@ static const ki_param params[KI_GRAPH_PARAMS] = {
                        "of all that is drawn while building"},
     [KI_GRAPH_SWEEP] = KI_GRAPH_SWEEP_PARAM,
     [KI_GRAPH_BITS] = KI_GRAPH_BITS_PARAM,
+    [KI_GRAPH_DIMS] = KI_GRAPH_DIMS_PARAM,
 };
 
 static ki_graph_how how_of(const double *values)
@@ -528,6 +529,7 @@ static ki_graph_how how_of(const double *values)
                           .effort = (uint32_t)values[KI_GRAPH_EFFORT],
                           .slack = (float)values[KI_GRAPH_SLACK],
                           .bits = (uint32_t)values[KI_GRAPH_BITS],
+                          .dims = (uint32_t)values[KI_GRAPH_DIMS],
                           .seed = (uint64_t)values[KI_GRAPH_SEED]};
 }
 

@@ -38,6 +38,7 @@ enum {
     KI_GRAPH_SEED,
     KI_GRAPH_SWEEP,
     KI_GRAPH_BITS,
+    KI_GRAPH_DIMS,
     KI_GRAPH_PARAMS
 };
 
@@ -52,6 +53,11 @@ enum {
      "of each component in the codes that walks read, where these are not the rows themselves: "   \
      "8, or 4 of them, which is half the memory to go through, unless 4 do not tell near rows "    \
      "apart (others are rounded up); 0: what is faster"}
+#define KI_GRAPH_DIMS_PARAM                                                                        \
+    {"code_dims", "walk_dims", KI_PARAM_INT, 0, KITH_MAX_DIM, 0,                                   \
+     "components of the codes that walks read instead of the bytes of U8 or I8 rows under L2, the " \
+     "principal ones, a multiple of 64; as many as the rows have: walks read the rows; 0: a "      \
+     "quarter of them where rows are long and it keeps near rows near"}
 // clang-format on
 
 /* How rows are linked: what a navigator makes of its parameters. */
@@ -69,6 +75,7 @@ typedef struct ki_graph_how {
     uint32_t effort; /* of searches that give none */
     float slack;     /* the same; 0: by the effort, or none */
     uint32_t bits;   /* of a component of walk codes: 4, 8; 0: what is best */
+    uint32_t dims;   /* components of walk codes of bytes; 0: what is best */
     uint64_t seed;
 } ki_graph_how;
 

@@ -260,7 +260,7 @@ kith_status ki_graph_open(ki_rows *rows, ki_env *env, const ki_opening *from,
     o.g->patient = how->patient;
     KI_TRY(read_tower(&o, how));
     KI_TRY(borrow(&o, SECTION_LINKS, o.g->degree * sizeof(uint32_t), &o.g->links));
-    if (lens->kind == KI_LENS_CODE) KI_TRY(borrow(&o, SECTION_CODES, lens->bytes, &o.g->codes));
+    if (ki_lens_codes(lens)) KI_TRY(borrow(&o, SECTION_CODES, lens->bytes, &o.g->codes));
     if (lens->halved) KI_TRY(borrow(&o, SECTION_RESTS, lens->bytes, &o.g->rests));
     KI_TRY(ki_graph_show(o.g, o.v));
     ki_rows_attach(rows, &o.g->structure);

@@ -18,6 +18,7 @@ enum {
     SEED,
     SWEEP,
     BITS,
+    DIMS,
     NSW_PARAMS,
     HEURISTIC = NSW_PARAMS,
     HNSW_PARAMS
@@ -36,7 +37,8 @@ enum {
     [SEED] = {"seed", "random_seed", KI_PARAM_INT, 0, 4294967295.0, 100,                           \
               "of all that is drawn while building"},                                              \
     [SWEEP] = KI_GRAPH_SWEEP_PARAM,                                                                \
-    [BITS] = KI_GRAPH_BITS_PARAM
+    [BITS] = KI_GRAPH_BITS_PARAM,                                                                  \
+    [DIMS] = KI_GRAPH_DIMS_PARAM
 // clang-format on
 
 static const ki_param hnsw_params[HNSW_PARAMS] = {
@@ -71,6 +73,7 @@ static ki_graph_how how_of(const double *params, bool levels)
                           .effort = (uint32_t)params[EFFORT],
                           .slack = (float)params[SLACK],
                           .bits = (uint32_t)params[BITS],
+                          .dims = (uint32_t)params[DIMS],
                           .seed = (uint64_t)params[SEED]};
 }
 

@@ -82,7 +82,7 @@ out:
 }
 
 /* The lens is learned from rows that answer, or of those that do not where there is no other. */
-static kith_status learn(const taking *t, uint64_t seed, ki_lens **out)
+static kith_status learn(const taking *t, const ki_graph_how *how, ki_lens **out)
 {
     const ki_view *v = t->v;
     kith_status st = KITH_OK;
@@ -93,7 +93,7 @@ static kith_status learn(const taking *t, uint64_t seed, ki_lens **out)
     KI_NEED(pos);
     for (uint32_t at = 0; at < v->n; at++)
         if (v->live == 0 || ki_view_live(v, at)) pos[n++] = at;
-    KI_TRY(ki_lens_learn(t->env, v, pos, n, seed, out));
+    KI_TRY(ki_lens_learn(t->env, v, pos, n, how->seed, how->dims, out));
 out:
     ki_release(t->env, pos, v->n, sizeof *pos);
     return st;
@@ -111,7 +111,7 @@ kith_status ki_graph_take(ki_change *c, ki_env *env, const ki_graph_how *how, co
 
     if (v->n == 0) return KITH_OK;
     KI_TRY(check_shape(from));
-    KI_TRY(learn(&t, how->seed, &lens));
+    KI_TRY(learn(&t, how, &lens));
     KI_TRY(ki_graph_create(env, v, degree, lens, NULL, &t.g));
     t.g->most = from->most;
     t.g->nodes = v->n;

@@ -1,4 +1,4 @@
-/* Lenses: learned, written and read; rows and queries to walk codes. */
+/* Lenses: learned; rows and queries to walk codes. */
 #include "navigate/graph/lens.h"
 
 #include <math.h>
@@ -6,9 +6,9 @@
 
 #include "base/rng.h"
 #include "kernel/kernel.h"
+#include "navigate/graph/shorten.h"
 
 enum {
-    HEAD = 64,           /* bytes before the centre in a section */
     SAMPLE = 4096,       /* rows that mean and scale are learned from */
     PROBES = 128,        /* of them, whose nearest are looked for in code */
     FEW_DIMENSIONS = 16, /* a code has as many components at least */
@@ -61,8 +61,8 @@ static bool one_scale(const ki_codec *c)
            (c->grid && c->grid->uniform && c->grid->bits == 8);
 }
 
-static kith_status create(ki_env *env, const ki_view *v, ki_lens_kind kind, uint64_t seed,
-                          ki_lens **out)
+kith_status ki_lens_create(ki_env *env, const ki_view *v, ki_lens_kind kind, size_t wide,
+                           uint64_t seed, ki_lens **out)
 {
     const size_t lifted = v->d + (v->metric == KITH_IP);
     kith_status st = KITH_OK;
@@ -78,15 +78,22 @@ static kith_status create(ki_env *env, const ki_view *v, ki_lens_kind kind, uint
     l->longest = 1.0f;
     l->scale = 1.0f;
     l->unit = 1.0f;
-    l->type = kind == KI_LENS_CODE ? KI_U8 : v->codec->type;
-    if (kind == KI_LENS_OWN && v->codec->grid) {
-        l->type = KI_U8;
+    l->rows = v->codec->type;
+    if (one_scale(v->codec) && v->codec->grid) {
+        l->rows = KI_U8;
         l->low = v->codec->grid->low[0];
         l->unit = v->codec->grid->step[0];
     }
+    l->type = ki_lens_codes(l) ? KI_U8 : kind == KI_LENS_OWN ? l->rows : v->codec->type;
     l->wide = v->row_bytes;
-    if (kind == KI_LENS_CODE) {
+    if (kind == KI_LENS_SHORT) {
+        l->wide = wide;
+        l->basis = ki_array(env, l->wide, l->d);
+        KI_NEED(l->basis);
+    }
+    if (kind == KI_LENS_CODE)
         l->wide = lifted < FEW_DIMENSIONS ? FEW_DIMENSIONS : (lifted + 15) / 16 * 16;
+    if (ki_lens_codes(l)) {
         l->centre = ki_zeros(env, l->wide, sizeof *l->centre);
         KI_NEED(l->centre);
         l->turn = ki_array(env, KI_LENS_ROUNDS * l->wide, sizeof *l->turn);
@@ -112,6 +119,7 @@ void ki_lens_release(ki_lens *l)
     if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1) return;
     if (l->centre) ki_release(l->env, l->centre, l->wide, sizeof *l->centre);
     if (l->turn) ki_release(l->env, l->turn, KI_LENS_ROUNDS * l->wide, sizeof *l->turn);
+    if (l->basis) ki_release(l->env, l->basis, l->wide, l->d);
     ki_release(l->env, l, 1, sizeof *l);
 }
 
@@ -119,7 +127,7 @@ void ki_lens_release(ki_lens *l)
 
 size_t ki_lens_room(const ki_lens *l)
 {
-    return (l->wide > l->d ? l->wide : l->d) + 1;
+    return l->kind == KI_LENS_SHORT ? l->wide + l->d : (l->wide > l->d ? l->wide : l->d) + 1;
 }
 
 static double length_of(const float *x, size_t d)
@@ -164,7 +172,7 @@ static void place(const ki_lens *l, float *x, bool query)
     }
 }
 
-static void turn(const ki_lens *l, float *x)
+void ki_lens_turn(const ki_lens *l, float *x)
 {
     const size_t p = power_within(l->wide);
     const ki_kernels *k = ki_kernels_get();
@@ -186,11 +194,21 @@ static void quantise(const ki_lens *l, const float *x, uint8_t *out)
     }
 }
 
-void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, uint8_t *out)
+/* What of a row is rounded to its code: room [wide]. */
+static void see(const ki_lens *l, const ki_view *v, uint32_t pos, float *room)
 {
+    if (l->kind == KI_LENS_SHORT) {
+        ki_shorten_row(l, ki_view_code(v, pos), room);
+        return;
+    }
     ki_codec_decode(v->codec, ki_view_code(v, pos), v->row_bytes, 1, v->d, room);
     place(l, room, false);
-    turn(l, room);
+    ki_lens_turn(l, room);
+}
+
+void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, uint8_t *out)
+{
+    see(l, v, pos, room);
     quantise(l, room, out);
 }
 
@@ -198,7 +216,7 @@ void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, 
  * where rows are integers, too. */
 static bool own_query(const ki_lens *l, const float *q, void *out)
 {
-    const float lo = l->type == KI_U8 ? 0.0f : -128.0f, hi = l->type == KI_U8 ? 255.0f : 127.0f;
+    const float lo = l->rows == KI_U8 ? 0.0f : -128.0f, hi = l->rows == KI_U8 ? 255.0f : 127.0f;
     const bool fits = l->d * 255 * 255 < 1 << 24; // then floats tell all distances apart
     const bool integers = l->low == 0.0f && l->unit == 1.0f;
     const bool exact =
@@ -211,7 +229,7 @@ static bool own_query(const ki_lens *l, const float *q, void *out)
         const float x = at < lo ? lo : at > hi ? hi : at;
         const int near = (int)(x - lo + 0.5f) + (int)lo;
 
-        if (l->type == KI_U8)
+        if (l->rows == KI_U8)
             u[i] = (uint8_t)near;
         else
             s[i] = (int8_t)near;
@@ -222,9 +240,14 @@ static bool own_query(const ki_lens *l, const float *q, void *out)
 bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out)
 {
     if (l->kind == KI_LENS_OWN) return own_query(l, q, out);
-    memcpy(room, q, l->d * sizeof *room);
-    place(l, room, true);
-    turn(l, room);
+    if (l->kind == KI_LENS_SHORT) {
+        (void)own_query(l, q, out + l->wide);
+        ki_shorten_row(l, out + l->wide, room);
+    } else {
+        memcpy(room, q, l->d * sizeof *room);
+        place(l, room, true);
+        ki_lens_turn(l, room);
+    }
     quantise(l, room, out);
     return false;
 }
@@ -235,12 +258,14 @@ float ki_lens_reach(const ki_lens *l, const float *q, double key, float off)
     double reach = key, length;
 
     if (l->metric == KITH_JACCARD) reach = 1.0 + key;
-    if (l->kind == KI_LENS_OWN) reach /= (double)l->unit * (double)l->unit;
+    if (l->kind == KI_LENS_OWN || l->kind == KI_LENS_SHORT)
+        reach /= (double)l->unit * (double)l->unit;
     if (l->kind == KI_LENS_OWN && off > 0.0f) {
         reach = sqrt(reach < 0.0 ? 0.0 : reach) + (double)off;
         reach *= reach;
     }
-    if (l->kind != KI_LENS_CODE) return reach < 0.0 ? 0.0f : (float)(reach * (1.0 + 0x1p-20));
+    if (!ki_lens_codes(l)) return reach < 0.0 ? 0.0f : (float)(reach * (1.0 + 0x1p-20));
+    if (l->kind == KI_LENS_SHORT) reach *= (double)l->longest * (double)l->longest;
     if (l->metric == KITH_COSINE) reach = 2.0 + 2.0 * key;
     if (l->metric == KITH_IP) {
         length = length_of(q, l->d);
@@ -258,7 +283,8 @@ static bool lifts(kith_metric m)
     return m == KITH_L2 || m == KITH_IP || m == KITH_COSINE;
 }
 
-/* Long rows of reals are walked faster by halves of codes than by their own bytes. */
+/* Long rows of reals are walked faster by halves of codes than by their own bytes. SHORT where OWN
+ * is. */
 static ki_lens_kind first_kind(const ki_view *v)
 {
     if (!lifts(v->metric) || v->codec->type == KI_BITS) return KI_LENS_ROWS;
@@ -269,11 +295,12 @@ static ki_lens_kind first_kind(const ki_view *v)
 }
 
 /* Whether rows can be seen so; first_kind says what is best. */
-static bool fits_rows(const ki_view *v, uint32_t kind)
+bool ki_lens_fits(const ki_view *v, uint32_t kind)
 {
     const bool lifted = lifts(v->metric) && v->codec->type != KI_BITS;
 
-    if (kind == KI_LENS_OWN) return v->metric == KITH_L2 && one_scale(v->codec);
+    if (kind == KI_LENS_OWN || kind == KI_LENS_SHORT)
+        return v->metric == KITH_L2 && one_scale(v->codec);
     if (kind == KI_LENS_CODE) return lifted;
     return kind == KI_LENS_ROWS && (!lifted || v->metric == KITH_L2);
 }
@@ -355,56 +382,88 @@ static void look_how_coarse(const ki_lens *l, const float *x, const uint8_t *cod
                                          : KI_HALVES_GOOD;
 }
 
-static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
-                              bool *coarse)
+/* m of the n rows at pos; by inner product the longest of all is the first of them. */
+static void draw_sample(const ki_lens *l, const uint32_t *pos, size_t n, uint32_t longest,
+                        uint32_t *sample, size_t m)
 {
-    const size_t m = n < SAMPLE ? n : SAMPLE;
-    kith_status st = KITH_OK;
-    uint8_t *codes = NULL;
-    float *x, *room = NULL;
-    uint32_t longest = UINT32_MAX;
-    bool fits;
-
-    x = ki_array(l->env, m * l->wide, sizeof *x);
-    KI_NEED(x);
-    codes = ki_array(l->env, m, l->wide);
-    KI_NEED(codes);
-    room = ki_array(l->env, ki_lens_room(l), sizeof *room);
-    KI_NEED(room);
-    if (l->metric == KITH_IP) longest = find_longest(l, v, pos, n, room);
     for (size_t j = 0; j < m; j++) {
         const size_t i = n <= SAMPLE ? j : ki_random_below(l->seed, KI_RNG_SAMPLE, j, (uint32_t)n);
-        const uint32_t one = j == 0 && longest != UINT32_MAX && n > SAMPLE ? longest : pos[i];
 
-        ki_codec_decode(v->codec, ki_view_code(v, one), v->row_bytes, 1, v->d, room);
-        place(l, room, false);
-        turn(l, room);
-        memcpy(x + j * l->wide, room, l->wide * sizeof *x);
+        sample[j] = pos[i];
     }
-    fits = fit(l, x, m);
+    if (longest != UINT32_MAX && n > SAMPLE) sample[0] = longest;
+}
+
+/* What is learned of a sample x [m][wide], of rows as the lens sees them. */
+static kith_status learn_scale(ki_lens *l, const void *const *rows, const float *x, size_t m,
+                               bool *coarse, bool *keeps)
+{
+    kith_status st = KITH_OK;
+    uint8_t *codes = ki_array(l->env, m, l->wide);
+    const bool fits = fit(l, x, m);
+
+    KI_NEED(codes);
     for (size_t j = 0; j < m; j++) quantise(l, x + j * l->wide, codes + j * l->wide);
     look_how_coarse(l, x, codes, m, coarse, &l->halves);
     *coarse |= !fits;
+    *keeps = true;
+    if (l->kind == KI_LENS_SHORT) KI_TRY(ki_shorten_keeps(l, rows, codes, m, keeps));
 out:
-    if (x) ki_release(l->env, x, m * l->wide, sizeof *x);
-    if (codes) ki_release(l->env, codes, m, l->wide);
+    ki_release(l->env, codes, m, l->wide);
+    return st;
+}
+
+static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
+                              bool *coarse, bool *keeps)
+{
+    const size_t m = n < SAMPLE ? n : SAMPLE;
+    kith_status st = KITH_OK;
+    uint32_t longest = UINT32_MAX, *sample = NULL;
+    const void **rows = NULL;
+    float *x, *room = NULL;
+
+    x = ki_array(l->env, m * l->wide, sizeof *x);
+    KI_NEED(x);
+    sample = ki_array(l->env, m, sizeof *sample);
+    KI_NEED(sample);
+    rows = ki_array(l->env, m, sizeof *rows);
+    KI_NEED(rows);
+    room = ki_array(l->env, ki_lens_room(l), sizeof *room);
+    KI_NEED(room);
+    if (l->metric == KITH_IP) longest = find_longest(l, v, pos, n, room);
+    draw_sample(l, pos, n, longest, sample, m);
+    for (size_t j = 0; j < m; j++) rows[j] = ki_view_code(v, sample[j]);
+    if (l->kind == KI_LENS_SHORT) KI_TRY(ki_shorten_learn(l, rows, m));
+    for (size_t j = 0; j < m; j++) {
+        see(l, v, sample[j], room);
+        memcpy(x + j * l->wide, room, l->wide * sizeof *x);
+    }
+    KI_TRY(learn_scale(l, rows, x, m, coarse, keeps));
+out:
+    ki_release(l->env, x, m * l->wide, sizeof *x);
+    ki_release(l->env, sample, m, sizeof *sample);
+    ki_release(l->env, rows, m, sizeof *rows);
     if (room) ki_release(l->env, room, ki_lens_room(l), sizeof *room);
     return st;
 }
 
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
-                          uint64_t seed, ki_lens **out)
+                          uint64_t seed, uint32_t dims, ki_lens **out)
 {
+    const ki_lens_kind first = first_kind(v);
+    const size_t wide = first == KI_LENS_OWN ? ki_shorten_to(v->d, n, dims) : v->d;
     kith_status st = KITH_OK;
     ki_lens *l = NULL;
-    bool coarse = false;
+    bool coarse = false, keeps = true;
 
-    KI_TRY(create(env, v, first_kind(v), seed, &l));
-    if (l->kind == KI_LENS_CODE && n > 0) KI_TRY(learn_code(l, v, pos, n, &coarse));
-    if (coarse && v->metric == KITH_L2) {
+    KI_TRY(ki_lens_create(env, v, wide < v->d ? KI_LENS_SHORT : first, wide, seed, &l));
+    if (ki_lens_codes(l) && n > 0) KI_TRY(learn_code(l, v, pos, n, &coarse, &keeps));
+    if (l->kind == KI_LENS_SHORT ? coarse || !(keeps || dims) : coarse && v->metric == KITH_L2) {
+        const ki_lens_kind instead = l->kind == KI_LENS_SHORT ? KI_LENS_OWN : KI_LENS_ROWS;
+
         ki_lens_release(l);
         l = NULL;
-        KI_TRY(create(env, v, KI_LENS_ROWS, seed, &l));
+        KI_TRY(ki_lens_create(env, v, instead, 0, seed, &l));
     }
     *out = l;
     l = NULL;
@@ -451,63 +510,5 @@ kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first,
     }
 out:
     ki_release(l->env, room, len, sizeof *room);
-    return st;
-}
-
-/* ---- files ----------------------------------------------------------------------------------- */
-
-size_t ki_lens_put_bytes(const ki_lens *l)
-{
-    return HEAD + (l->kind == KI_LENS_CODE ? l->wide * sizeof(float) : 0);
-}
-
-void ki_lens_put(const ki_lens *l, uint8_t *out)
-{
-    memset(out, 0, HEAD);
-    ki_put_le32(out, (uint32_t)l->kind);
-    ki_put_le32(out + 4, l->halved);
-    ki_put_le64(out + 8, l->bytes);
-    ki_put_le64(out + 16, l->seed);
-    ki_put_le_f32(out + 24, l->longest);
-    ki_put_le_f32(out + 28, l->scale);
-    if (l->kind != KI_LENS_CODE) return;
-    for (size_t i = 0; i < l->wide; i++) ki_put_le_f32(out + HEAD + 4 * i, l->centre[i]);
-}
-
-kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out)
-{
-    kith_status st = KITH_OK;
-    ki_lens *l = NULL;
-    uint32_t kind;
-
-    if (bytes.len < HEAD) KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes, no head", bytes.len);
-    kind = ki_le32(bytes.ptr);
-    if (!fits_rows(v, kind))
-        KI_FAIL(KITH_CORRUPT, "section GLEN: kind %u does not fit %s rows", kind, v->codec->name);
-    if (ki_le32(bytes.ptr + 4) > (kind == KI_LENS_CODE))
-        KI_FAIL(KITH_CORRUPT, "section GLEN: halved is %u", ki_le32(bytes.ptr + 4));
-    KI_TRY(create(env, v, (ki_lens_kind)kind, ki_le64(bytes.ptr + 16), &l));
-    l->halved = ki_le32(bytes.ptr + 4) == 1;
-    if (l->halved) l->bytes = ki_plane(l->wide);
-    l->longest = ki_le_f32(bytes.ptr + 24);
-    l->scale = ki_le_f32(bytes.ptr + 28);
-    if (ki_le64(bytes.ptr + 8) != l->bytes)
-        KI_FAIL(KITH_CORRUPT, "section GLEN: walk codes of %llu bytes; %zu were expected",
-                (unsigned long long)ki_le64(bytes.ptr + 8), l->bytes);
-    if (bytes.len != ki_lens_put_bytes(l))
-        KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes; %zu were expected", bytes.len,
-                ki_lens_put_bytes(l));
-    if (!(l->longest > 0.0f && isfinite(l->longest) && l->scale > 0.0f && isfinite(l->scale)))
-        KI_FAIL(KITH_CORRUPT, "section GLEN: scale %g, longest %g", (double)l->scale,
-                (double)l->longest);
-    for (size_t i = 0; kind == KI_LENS_CODE && i < l->wide; i++) {
-        l->centre[i] = ki_le_f32(bytes.ptr + HEAD + 4 * i);
-        if (!isfinite(l->centre[i]))
-            KI_FAIL(KITH_CORRUPT, "section GLEN: component %zu of the centre is not finite", i);
-    }
-    *out = l;
-    l = NULL;
-out:
-    ki_lens_release(l);
     return st;
 }

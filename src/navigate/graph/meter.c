@@ -46,12 +46,14 @@ kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_g
     m->v = v;
     if (g->lens->halved) {
         m->visit = ki_kernels_get()->visit[KI_GRID4][KI_U8];
-        m->whole = ki_kernels_get()->visit[KI_L2][KI_U8];
+        m->closer = ki_kernels_get()->visit[KI_L2][KI_U8];
         set_levels(&m->grid);
         return need_codes(m);
     }
     if (g->lens->kind != KI_LENS_ROWS) {
         m->visit = ki_kernels_get()->visit[KI_L2][g->lens->type];
+        if (g->lens->kind == KI_LENS_SHORT)
+            m->closer = ki_kernels_get()->visit[KI_L2][g->lens->rows];
         return KITH_OK;
     }
     if (m->room_len < v->d) {
@@ -91,6 +93,7 @@ void ki_meter_query(ki_meter *m, const void *query)
 {
     m->query = query;
     if (m->g->lens->halved) look_for(m, query);
+    if (m->g->lens->kind == KI_LENS_SHORT) m->code = (const uint8_t *)query + m->g->lens->wide;
 }
 
 static void join(const ki_meter *m, uint32_t pos, uint8_t *code)
@@ -176,7 +179,7 @@ float ki_meter_least(const ki_meter *m, const void *const *rows, size_t n)
     return (float)least;
 }
 
-void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist)
+static void by_whole_codes(const ki_meter *m, const uint32_t *pos, size_t n, float *dist)
 {
     const size_t wide = m->g->lens->wide;
     uint8_t *codes = m->codes + 2 * wide;
@@ -188,7 +191,38 @@ void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dis
         const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
 
         for (size_t i = 0; i < some; i++) join(m, pos[at + i], codes + i * wide);
-        m->whole(m->code, rows, NULL, some, wide, sum);
+        m->closer(m->code, rows, NULL, some, wide, sum);
         for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
     }
+}
+
+/* Those of the next batch are asked for meanwhile. */
+static void by_rows(const ki_meter *m, const uint32_t *pos, size_t n, float *dist)
+{
+    const void *rows[2][KI_METER_BATCH];
+    int32_t sum[KI_METER_BATCH];
+
+    for (size_t i = 0; i < KI_METER_BATCH; i++) {
+        rows[0][i] = ki_view_code(m->v, pos[i < n ? i : 0]);
+        ki_graph_expect_row(rows[0][i], m->v->row_bytes);
+    }
+    for (size_t at = 0, b = 0; at < n; at += KI_METER_BATCH, b = !b) {
+        const size_t some = n - at < KI_METER_BATCH ? n - at : KI_METER_BATCH;
+
+        for (size_t i = 0; i < KI_METER_BATCH; i++) {
+            const size_t next = at + KI_METER_BATCH + i;
+
+            rows[!b][i] = ki_view_code(m->v, pos[next < n ? next : at]);
+        }
+        m->closer(m->code, rows[b], rows[!b], some, m->v->row_bytes, sum);
+        for (size_t i = 0; i < some; i++) dist[at + i] = (float)sum[i];
+    }
+}
+
+void ki_meter_closer(const ki_meter *m, const uint32_t *pos, size_t n, float *dist)
+{
+    if (m->g->lens->halved)
+        by_whole_codes(m, pos, n, dist);
+    else if (n > 0)
+        by_rows(m, pos, n, dist);
 }

@@ -19,8 +19,9 @@ typedef struct ki_meter {
     float *room;       /* ROWS: a row as a query, [d] */
     void *work;        /* ROWS: of ki_score_bytes */
     size_t room_len, work_len;
-    /* Halved: the whole code that is looked for, what walks take of it, and scratch. */
-    ki_visit *whole;
+    /* Halved: the whole code that is looked for, what walks take of it, and scratch. SHORT: the bytes
+     * that are looked for, where that is a query. */
+    ki_visit *closer;
     const uint8_t *code;
     ki_grid4 grid;
     uint8_t *codes; /* [2 + KI_METER_BATCH][wide] */
@@ -31,7 +32,7 @@ typedef struct ki_meter {
  * again. NO_MEMORY. */
 kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_graph *g);
 void ki_meter_deinit(ki_meter *m);
-/* What is looked for: a code or canonical query, borrowed; a stored row. */
+/* What is looked for: a code (what ki_lens_query made) or canonical query, borrowed; a stored row. */
 void ki_meter_query(ki_meter *m, const void *query);
 void ki_meter_row(ki_meter *m, uint32_t pos);
 /* Distances to n rows given by address; meanwhile those at next [n] are asked for, unless NULL. */
@@ -39,8 +40,9 @@ void ki_meter_take(const ki_meter *m, const void *const *rows, const void *const
                    float *dist);
 /* The least distance to n <= KI_METER_BATCH rows, n > 0. */
 float ki_meter_least(const ki_meter *m, const void *const *rows, size_t n);
-/* Halved: distances of rows by their whole codes, [n] of them. */
-void ki_meter_whole(const ki_meter *m, const uint32_t *pos, size_t n, float *dist);
+/* Where walk codes are halves or short: distances [n] of rows to a query by whole codes, by the
+ * rows' bytes. */
+void ki_meter_closer(const ki_meter *m, const uint32_t *pos, size_t n, float *dist);
 /* Whether the lens measures squares, so that factors of distances are to be squared. */
 static inline bool ki_meter_squares(const ki_graph *g)
 {

@@ -1,0 +1,129 @@
+/* The basis of a SHORT lens: see shorten.h. It is of integers, so that a row's sums are exact. */
+#include "navigate/graph/shorten.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "cluster/principal.h"
+#include "navigate/graph/walk.h"
+
+enum {
+    LINE = 64,    /* bytes: what a code is a multiple of */
+    PROBES = 128, /* rows whose nearest are looked for … */
+    NEAREST = 10, /* … so many of each … */
+    WITHIN = 20,  /* … among so many by code … */
+    ONE_LOST = 50 /* … where one of so many may be missing */
+};
+
+/* Where the rows' bytes are what a walk waits for. Shorter rows are two or three lines anyway, few
+ * rows stay in the cache, and the components of the longest would take long to find. */
+enum { LEAST_DIM = 384, MOST_DIM = 2048, LEAST_BYTES = 32 << 20, SHARE = 4 };
+
+static const double ROUNDED = 1.02; /* a basis of integers is not quite straight */
+
+size_t ki_shorten_to(size_t d, size_t n, uint32_t asked)
+{
+    const size_t to = ((asked ? asked : d / SHARE) + LINE - 1) / LINE * LINE;
+    const bool best = d >= LEAST_DIM && d <= MOST_DIM && n * d >= LEAST_BYTES;
+
+    return to < d && (asked || best) ? to : d;
+}
+
+void ki_shorten_row(const ki_lens *l, const uint8_t *row, float *room)
+{
+    const uint8_t flip = l->rows == KI_U8 ? 0x80 : 0; // less 128: then it is I8
+    uint8_t *const bytes = (uint8_t *)(room + l->wide);
+    int32_t *const sum = (int32_t *)(void *)room;
+
+    for (size_t i = 0; i < l->d; i++) bytes[i] = row[i] ^ flip;
+    ki_kernels_get()->scan[KI_IP][KI_I8](bytes, l->basis, l->d, l->wide, l->d, sum);
+    for (size_t i = 0; i < l->wide; i++) {
+        const float x = (float)sum[i];
+
+        memcpy(room + i, &x, sizeof x);
+    }
+}
+
+/* ---- the basis ------------------------------------------------------------------------------- */
+
+/* The directions turned among one another and in integers; l->longest becomes how much longer than
+ * distances of rows those of their sums are at most. */
+static void round_basis(ki_lens *l, const float *direction)
+{
+    const size_t w = l->wide, d = l->d;
+    float *column = l->centre; // scratch: it is learned afterwards
+    float most = 0.0f, by;
+
+    for (size_t pass = 0; pass < 2; pass++) {
+        by = pass && most > 0.0f ? 127.0f / most : 0.0f;
+        for (size_t j = 0; j < d; j++) {
+            for (size_t i = 0; i < w; i++) column[i] = direction[i * d + j];
+            ki_lens_turn(l, column);
+            for (size_t i = 0; i < w; i++)
+                if (!pass)
+                    most = fabsf(column[i]) > most ? fabsf(column[i]) : most;
+                else
+                    l->basis[i * d + j] = (int8_t)lrintf(column[i] * by);
+        }
+    }
+    l->longest = most > 0.0f ? (float)(127.0 / (double)most * ROUNDED) : 1.0f;
+}
+
+kith_status ki_shorten_learn(ki_lens *l, const void *const *rows, size_t m)
+{
+    kith_status st = KITH_OK;
+    float *direction = NULL, *cov = ki_array(l->env, l->d, l->d * sizeof *cov);
+
+    KI_NEED(cov);
+    direction = ki_array(l->env, l->wide, l->d * sizeof *direction);
+    KI_NEED(direction);
+    KI_TRY(ki_covariance(l->env, l->rows, rows, m, l->d, cov));
+    KI_TRY(ki_principal(l->env, cov, l->d, l->wide, l->seed, direction));
+    round_basis(l, direction);
+out:
+    ki_release(l->env, cov, l->d, l->d * sizeof *cov);
+    ki_release(l->env, direction, l->wide, l->d * sizeof *direction);
+    return st;
+}
+
+/* ---- whether it will do ---------------------------------------------------------------------- */
+
+/* The k-th smallest of the distances to rows that are no copies of the one they are taken from. */
+static float kth_of(const int32_t *dist, const int32_t *by_rows, size_t m, size_t k)
+{
+    float heap[WITHIN];
+    size_t n = 0;
+
+    for (size_t j = 0; j < m; j++)
+        if (by_rows[j] > 0) ki_heap_keep(heap, &n, k, (float)dist[j]);
+    return n < k ? INFINITY : heap[0];
+}
+
+kith_status ki_shorten_keeps(const ki_lens *l, const void *const *rows, const uint8_t *codes,
+                             size_t m, bool *keeps)
+{
+    const ki_kernels *k = ki_kernels_get();
+    const size_t probes = m < PROBES ? m : PROBES;
+    size_t lost = 0;
+    kith_status st = KITH_OK;
+    int32_t *by_code = NULL, *by_rows = ki_array(l->env, m, sizeof *by_rows);
+
+    KI_NEED(by_rows);
+    by_code = ki_array(l->env, m, sizeof *by_code);
+    KI_NEED(by_code);
+    for (size_t p = 0; p < probes; p++) {
+        float near, within;
+
+        k->visit[KI_L2][l->rows](rows[p], rows, NULL, m, l->d, by_rows);
+        k->scan[KI_L2][KI_U8](codes + p * l->wide, codes, l->wide, m, l->wide, by_code);
+        near = kth_of(by_rows, by_rows, m, NEAREST);
+        within = kth_of(by_code, by_rows, m, WITHIN);
+        for (size_t j = 0; j < m; j++)
+            lost += by_rows[j] > 0 && (float)by_rows[j] <= near && (float)by_code[j] > within;
+    }
+    *keeps = lost * ONE_LOST <= probes * NEAREST;
+out:
+    ki_release(l->env, by_rows, m, sizeof *by_rows);
+    ki_release(l->env, by_code, m, sizeof *by_code);
+    return st;
+}
