@@ -573,12 +573,45 @@ static void keys_ip(const float *q, const void *const *rows, size_t d, double ke
     key[3] = 0.0 - s3;
 }
 
+/* A query of integers that rows of bytes could be: its bytes. */
+static bool as_bytes(ki_type type, const float *q, size_t d, uint8_t *out)
+{
+    const float lo = type == KI_U8 ? 0.0f : -128.0f, hi = type == KI_U8 ? 255.0f : 127.0f;
+
+    if (ki_kernels_get()->find_noninteger(q, d, lo, hi) < d) return false;
+    for (size_t i = 0; i < d; i++) out[i] = (uint8_t)(int)q[i];
+    return true;
+}
+
+/* Sums of integers are exact in any order. */
+static void keys_of_bytes(const ki_codec *c, kith_metric m, size_t d, const uint8_t *q,
+                          const void *const *rows, size_t n, double *key)
+{
+    enum { BATCH = 16 };
+    ki_visit *const visit = ki_kernels_get()->visit[m == KITH_L2 ? KI_L2 : KI_IP][c->type];
+    int32_t sum[BATCH];
+
+    for (size_t at = 0; at < n; at += BATCH) {
+        const size_t some = n - at < BATCH ? n - at : BATCH;
+
+        visit(q, rows + at, NULL, some, d, sum);
+        for (size_t i = 0; i < some; i++)
+            key[at + i] = (double)(m == KITH_L2 ? sum[i] : -sum[i]); // no 0 with a sign
+    }
+}
+
 void ki_codec_keys(const ki_codec *c, kith_metric m, double arg, size_t d, const void *q,
                    const void *const *rows, size_t n, void *work, double *key)
 {
+    const bool sums = m == KITH_L2 || m == KITH_IP;
+    uint8_t *const bytes = (uint8_t *)wide_of(work);
     size_t i = 0;
 
-    if (c->type == KI_F32 && (m == KITH_L2 || m == KITH_IP))
+    if (sums && n > 0 && (c->type == KI_U8 || c->type == KI_I8) && as_bytes(c->type, q, d, bytes)) {
+        keys_of_bytes(c, m, d, bytes, rows, n, key);
+        return;
+    }
+    if (c->type == KI_F32 && sums)
         for (; i + ABREAST <= n; i += ABREAST)
             (m == KITH_L2 ? keys_l2 : keys_ip)(q, rows + i, d, key + i);
     for (; i < n; i++) key[i] = ki_codec_key(c, m, arg, d, q, rows[i], work);
