@@ -341,12 +341,17 @@ static float rounding(const ki_lens *l, const float *q, const void *code)
     return (float)(2.0 * sqrt(s));
 }
 
-/* How much roots of walk distances are off. */
-static float off_of(const ki_lens *l, const finder *f)
+/* How much roots of walk distances are off. A query that is beyond the ends of the code is farther
+ * from a row than its code is, or nearer, by as much as it lies from its code. */
+static void set_off(finder *f, const ki_lens *l)
 {
-    if (f->exact || l->kind == KI_LENS_ROWS) return 0.0f;
-    if (l->kind == KI_LENS_OWN) return rounding(l, f->q, f->code.ptr);
-    return l->halved ? KI_WALK_OFF : OFF;
+    const float beyond = ki_lens_codes(l) ? 2.0f * ki_lens_beyond(l, f->room.ptr) : 0.0f;
+
+    f->off = l->halved ? KI_WALK_OFF + beyond / 2.0f : OFF + beyond; // of 7 bits
+    f->closer_off = OFF + beyond;
+    if (l->kind == KI_LENS_OWN) f->off = f->exact ? 0.0f : rounding(l, f->q, f->code.ptr);
+    if (l->kind == KI_LENS_ROWS) f->off = 0.0f;
+    if (l->kind == KI_LENS_SHORT) f->closer_off = rounding(l, f->q, f->walk.meter.code);
 }
 
 static void set_query(const call *c, finder *f)
@@ -356,8 +361,7 @@ static void set_query(const call *c, finder *f)
     f->exact = false;
     if (l->kind != KI_LENS_ROWS) f->exact = ki_lens_query(l, f->q, f->room.ptr, f->code.ptr);
     ki_meter_query(&f->walk.meter, l->kind == KI_LENS_ROWS ? f->q : f->code.ptr);
-    f->off = off_of(l, f);
-    f->closer_off = l->kind == KI_LENS_SHORT ? rounding(l, f->q, f->walk.meter.code) : OFF;
+    set_off(f, l);
 }
 
 /* Copies of a row hang on it: they are found through it, also where it is held out. */

@@ -185,10 +185,16 @@ void ki_lens_turn(const ki_lens *l, float *x)
     }
 }
 
+/* In steps of the code, from its lower end on. */
+static float step_of(const ki_lens *l, const float *x, size_t i)
+{
+    return (x[i] - l->centre[i]) * l->scale + 128.5f;
+}
+
 static void quantise(const ki_lens *l, const float *x, uint8_t *out)
 {
     for (size_t i = 0; i < l->wide; i++) {
-        const float at = (x[i] - l->centre[i]) * l->scale + 128.5f;
+        const float at = step_of(l, x, i);
         const float low = at > 0.0f ? at : 0.0f; // and where it is no number
         out[i] = (uint8_t)(int)(low > 255.0f ? 255.0f : low);
     }
@@ -250,6 +256,19 @@ bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out)
     }
     quantise(l, room, out);
     return false;
+}
+
+float ki_lens_beyond(const ki_lens *l, const float *room)
+{
+    double s = 0.0;
+
+    for (size_t i = 0; i < l->wide; i++) {
+        const float at = step_of(l, room, i);
+        const double cut = at < 0.0f ? -(double)at : at > 256.0f ? (double)at - 256.0 : 0.0;
+
+        s += cut * cut;
+    }
+    return (float)sqrt(s);
 }
 
 /* Rows at length 1 lie 2 - 2 cos apart, squared. */

@@ -98,6 +98,9 @@ void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, 
 /* All but ROWS: that of a query, float[d], and SHORT: behind it the nearest bytes of a row, [d].
  * True when walk distances are the metric's own keys. */
 bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out);
+/* CODE, SHORT: how far the query whose code was just made in room lies from it, being beyond what a
+ * code reaches; in its steps. */
+float ki_lens_beyond(const ki_lens *l, const float *room);
 /* Halved: a code [wide] to its halves, [bytes] each, in the layout of planes (kernel.h). */
 void ki_lens_split(const ki_lens *l, const uint8_t *code, uint8_t *high, uint8_t *low);
 /* The walk distance within which rows with keys up to `key` lie, `off` of the square root more

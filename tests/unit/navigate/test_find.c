@@ -416,6 +416,26 @@ static void cursors(void **state)
     for (size_t i = 0; i < NAVIGATORS; i++) cursors_of(navigators[i]);
 }
 
+/* Three and six times as far from the middle as the rows: their codes are cut off. */
+static void queries_beyond_the_rows(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < NAVIGATORS; v++) {
+        two_indexes t;
+
+        open_rows(&t, navigators[v], KITH_L2, false);
+        for (float by = 3.0f; by < 7.0f; by += 3.0f) {
+            float *q = need_floats(NQ * D);
+            const kith_query how = KITH_QUERY_K(10);
+
+            for (size_t i = 0; i < NQ * D; i++) q[i] = by * x[N * D + i];
+            two_floor(&t, KITH_ROWS(q, NQ, KITH_F32), &how, 0.95);
+            free(q);
+        }
+        close_rows(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +446,7 @@ int main(void)
         cmocka_unit_test(ranges),
         cmocka_unit_test(many_and_few),
         cmocka_unit_test(cursors),
+        cmocka_unit_test(queries_beyond_the_rows),
     };
 
     return cmocka_run_group_tests_name("find", tests, NULL, forget_images);
