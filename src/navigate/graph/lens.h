@@ -6,8 +6,8 @@
  *          near enough to decide where to go; answers are ranked by the rows themselves. Where it
  *          has many components a walk reads the high 4 bits of each, which lie apart: half the
  *          bytes; what it found is looked at again with all 8
- *   SHORT  8 bits of each of fewer components, the principal ones of long rows of bytes (shorten.h);
- *          ranked by the rows as well
+ *   SHORT  8 bits of each of fewer components, the principal ones of long rows of bytes
+ *          (shorten.h); ranked by the rows as well
  *   ROWS   the rows as they are, under their metric (all others; L2 where 8 bits are too coarse)
  *
  * COSINE walks among rows at length 1. IP does, too: a row x is divided by the largest length M and
@@ -62,8 +62,8 @@ kith_status ki_lens_create(ki_env *env, const ki_view *v, ki_lens_kind kind, siz
                            uint64_t seed, ki_lens **out);
 /* Whether rows may be seen through a lens of this kind. */
 bool ki_lens_fits(const ki_view *v, uint32_t kind);
-/* A lens for the n rows at pos, learned from a sample of them; not halved. dims: components of codes
- * of long rows (ki_shorten_to). */
+/* A lens for the n rows at pos, learned from a sample of them; not halved. dims: components of
+ * codes of long rows (ki_shorten_to). */
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
                           uint64_t seed, uint32_t dims, ki_lens **out);
 /* A lens that was just learned and nobody reads yet becomes a halved one, for codes of up to 4 bits

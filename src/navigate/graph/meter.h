@@ -19,8 +19,8 @@ typedef struct ki_meter {
     float *room;       /* ROWS: a row as a query, [d] */
     void *work;        /* ROWS: of ki_score_bytes */
     size_t room_len, work_len;
-    /* Halved: the whole code that is looked for, what walks take of it, and scratch. SHORT: the bytes
-     * that are looked for, where that is a query. */
+    /* Halved: the whole code that is looked for, what walks take of it, and scratch. SHORT: the
+     * bytes that are looked for, where that is a query. */
     ki_visit *closer;
     const uint8_t *code;
     ki_grid4 grid;
@@ -32,7 +32,7 @@ typedef struct ki_meter {
  * again. NO_MEMORY. */
 kith_status ki_meter_init(ki_meter *m, ki_env *env, const ki_view *v, const ki_graph *g);
 void ki_meter_deinit(ki_meter *m);
-/* What is looked for: a code (what ki_lens_query made) or canonical query, borrowed; a stored row. */
+/* What is looked for: what ki_lens_query made or a canonical query, borrowed; a stored row. */
 void ki_meter_query(ki_meter *m, const void *query);
 void ki_meter_row(ki_meter *m, uint32_t pos);
 /* Distances to n rows given by address; meanwhile those at next [n] are asked for, unless NULL. */
