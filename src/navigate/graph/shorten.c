@@ -16,8 +16,9 @@ enum {
 };
 
 /* Where the rows' bytes are what a walk waits for. Shorter rows are two or three lines anyway, few
- * rows stay in the cache, and the components of the longest would take long to find. */
-enum { LEAST_DIM = 384, MOST_DIM = 2048, LEAST_BYTES = 32 << 20, SHARE = 4 };
+ * rows stay in the cache, and the components of long ones take long to find: time and memory grow
+ * with the square of their number, so that ASKED_DIM is the end. */
+enum { LEAST_DIM = 384, MOST_DIM = 2048, LEAST_BYTES = 32 << 20, SHARE = 4, ASKED_DIM = 4096 };
 
 static const double ROUNDED = 1.02; /* a basis of integers is not quite straight */
 
@@ -26,7 +27,7 @@ size_t ki_shorten_to(size_t d, size_t n, uint32_t asked)
     const size_t to = ((asked ? asked : d / SHARE) + LINE - 1) / LINE * LINE;
     const bool best = d >= LEAST_DIM && d <= MOST_DIM && n * d >= LEAST_BYTES;
 
-    return to < d && (asked || best) ? to : d;
+    return to < d && (best || (asked && d <= ASKED_DIM)) ? to : d;
 }
 
 void ki_shorten_row(const ki_lens *l, const uint8_t *row, float *room)
