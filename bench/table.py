@@ -1,9 +1,9 @@
 """table.py BUILD FILE.md…: put what the benches measured between the markers of documents.
 
-BUILD holds what exact.py, graph.py, filters.py, changes.py, growth.py and resources.py wrote, as
-NAME.json, and the lines of bench_kernels.json and bench_blocks.json; what is not there leaves its
-place as it is. A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph, filters,
-changes, growth, resources, kernels, blocks.
+BUILD holds what exact.py, graph.py, filters.py, layouts.py, changes.py, growth.py and resources.py
+wrote, as NAME.json, and the lines of bench_kernels.json and bench_blocks.json; what is not there
+leaves its place as it is. A marker pair is <!-- NAME --> … <!-- /NAME -->; NAME: exact, graph,
+filters, layouts, changes, growth, resources, kernels, blocks.
 """
 import json
 import os
@@ -86,6 +86,22 @@ def filters(build):
         yield "| {:,} | {} | {:g} % | {:.4f} | {:,.0f} | {:.4f} (ef {}) | {:,.0f} | {} |".format(
             p["rows"], p["way"], 100 * p["share"], p["recall"], p["us"], p["peer_recall"],
             p["ef"], p["peer_us"], times(p["ratio"]))
+
+
+def layouts(build):
+    r = report_of(build, "layouts")
+    yield "%s; %s time; queries a second by all bytes : by fewer, and the ratio's spread." % (
+        r["cpu"], r["time"])
+    yield ""
+    yield "| rows | components | fewer bytes by | %s | build, CPU s |" % " | ".join(
+        "at %g" % x for x in r["recalls"])
+    yield "|---" * (4 + len(r["recalls"])) + "|"
+    for p in r["points"]:
+        cells = ["–" if not x else "{:,.0f} : {:,.0f}, {}".format(a, b, times(x))
+                 for a, b, x in zip(*p["qps_at"], p["ratio"])]
+        yield "| {:,} of {} | {} {} | {} | {} | {:.1f} : {:.1f} |".format(
+            p["rows"], p["set"], p["d"], p["dtype"], p["other"], " | ".join(cells),
+            *p["build_cpu_seconds"])
 
 
 def changes(build):
@@ -205,9 +221,8 @@ def main(build, *documents):
     for document in documents:
         with open(document) as f:
             text = f.read()
-        for make, needs in ((exact, "exact"), (graph, "graph"), (filters, "filters"),
-                            (changes, "changes"), (growth, "growth"), (resources, "resources"),
-                            (kernels, "bench_kernels"), (blocks, "bench_blocks")):
+        for make in (exact, graph, filters, layouts, changes, growth, resources, kernels, blocks):
+            needs = {kernels: "bench_kernels", blocks: "bench_blocks"}.get(make, make.__name__)
             name = make.__name__
             if not os.path.exists(os.path.join(build, needs + ".json")):
                 continue
