@@ -261,8 +261,11 @@ bool ki_lens_query(const ki_lens *l, const float *q, float *room, uint8_t *out)
 float ki_lens_beyond(const ki_lens *l, const float *room)
 {
     double s = 0.0;
+    int any = 0; // rarely
 
-    for (size_t i = 0; i < l->wide; i++) {
+    for (size_t i = 0; i < l->wide; i++)
+        any |= (step_of(l, room, i) < 0.0f) | (step_of(l, room, i) > 256.0f);
+    for (size_t i = 0; any && i < l->wide; i++) {
         const float at = step_of(l, room, i);
         const double cut = at < 0.0f ? -(double)at : at > 256.0f ? (double)at - 256.0 : 0.0;
 
