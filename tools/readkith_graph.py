@@ -19,7 +19,7 @@ HEAD = struct.Struct("<IIIIIIIIfI24s")
 LENS = struct.Struct("<IIQQff32s")
 LEVELS = struct.Struct("<IIIII12s")
 WIDTH_MOST, LEVELS_MOST = 64, 64
-OWN, CODE, ROWS = 1, 2, 3
+OWN, CODE, ROWS, SHORT = 1, 2, 3, 4
 TWIN = 1 << 31
 STEP, DEGREE_MOST, ROUNDS, ROTATION = 16, 128, 3, 3
 SAMPLE = 2000
@@ -47,7 +47,7 @@ def lens_kinds(rows):
         return (ROWS,)
     if rows.metric == "l2":
         one_scale = rows.codec in ("U8", "I8") or rows.codec == "SQ8" and rows.uniform
-        return (OWN, CODE, ROWS) if one_scale else (CODE, ROWS)
+        return (OWN, CODE, ROWS, SHORT) if one_scale else (CODE, ROWS)
     return (CODE,)
 
 
@@ -62,14 +62,21 @@ class Lens:
               "a newer kind of lens")
         width = rows.d + (rows.metric == "ip")
         self.wide = max(16, -(-width // 16) * 16) if self.kind == CODE else row_bytes
+        if self.kind == SHORT:
+            check(self.bytes % 16 == 0 and 0 < self.bytes < row_bytes, "GLEN",
+                  f"short codes of {self.bytes} bytes for rows of {row_bytes}")
+            self.wide = self.bytes
         want = self.wide // 2 if self.halved else self.wide
         check(self.bytes == want, "GLEN", f"walk codes of {self.bytes} bytes, should be {want}")
-        centre = 4 * self.wide if self.kind == CODE else 0
-        check(len(data) == LENS.size + centre, "GLEN", f"{len(data)} bytes")
+        self.apart = self.kind in (CODE, SHORT)  # from the rows
+        centre = 4 * self.wide * self.apart
+        basis = self.wide * rows.d * (self.kind == SHORT)
+        check(len(data) == LENS.size + centre + basis, "GLEN", f"{len(data)} bytes")
         check(all(0 < x < np.inf for x in (self.longest, self.scale)), "GLEN", "scale, longest")
-        if self.kind == CODE:
+        if self.apart:
             self.centre = np.frombuffer(data, "<f4", self.wide, LENS.size)
             check(np.isfinite(self.centre).all(), "GLEN", "its centre is not finite")
+            self.basis = np.frombuffer(data, np.int8, basis, LENS.size + centre)
             self.prepare()
 
     def prepare(self):
@@ -105,12 +112,25 @@ class Lens:
             out[:, d] = np.sqrt(np.maximum(1 - share * share, 0))
         return out
 
-    def codes(self, positions):
-        x = self.place(self.rows.values[positions].astype(np.float32))
+    def turn(self, x):
+        for start, power, by in self.rounds:
+            x = x * by
+            x[:, start:start + power] = hadamard(x[:, start:start + power])
+        return x
+
+    def sums(self, data):
+        """Bytes of rows [m][d] along the basis; float64 holds all of these integers."""
+        signed = data.view(np.int8) if self.rows.codec == "I8" else data.astype(np.int16) - 128
+        basis = self.basis.reshape(self.wide, self.rows.d)
+        return (signed.astype(np.float64) @ basis.T.astype(np.float64)).astype(np.float32)
+
+    def codes(self, data, positions):
+        """Walk codes of rows; data: their bytes, of all."""
         with np.errstate(all="ignore"):
-            for start, power, by in self.rounds:
-                x = x * by
-                x[:, start:start + power] = hadamard(x[:, start:start + power])
+            if self.kind == SHORT:
+                x = self.sums(data[positions])
+            else:
+                x = self.turn(self.place(self.rows.values[positions].astype(np.float32)))
             x = (x - self.centre) * np.float32(self.scale) + np.float32(128.5)
             x = np.where(x > 0, x, np.float32(0))  # and where it is no number
         return np.minimum(x, np.float32(255)).astype(np.uint8)
@@ -160,20 +180,21 @@ class Graph:
               f"effort {self.effort}, slack {self.slack}")
 
     def read_codes(self):
-        """Beside rows under CODE, in halves where it says so; else the rows are their own."""
+        """Beside rows under CODE, maybe in halves, and SHORT; else the rows are their own."""
         check(self.code_bytes == self.lens.bytes, "GRPH", f"walk codes of {self.code_bytes} bytes")
         self.walk_codes = self.codes
         halves = [self.take(name, self.n * self.lens.bytes * there)
-                  for name, there in (("GCOD", self.lens.kind == CODE),
+                  for name, there in (("GCOD", self.lens.apart),
                                       ("GCOL", self.lens.halved))]
-        if self.lens.kind != CODE:
+        if not self.lens.apart:
             return
+        data = self.codes
         high, low = (np.frombuffer(half, np.uint8).reshape(self.n, -1) for half in halves)
         self.walk_codes = self.codes = high
         if self.lens.halved:
             self.codes = np.concatenate([high << 4 | low & 15, high & 240 | low >> 4], axis=1)
         some = np.flatnonzero(~self.rows.removed)[::max(1, self.rows.live // SAMPLE)]
-        wrong = (self.lens.codes(some) != self.codes[some]).any(axis=1)
+        wrong = (self.lens.codes(data, some) != self.codes[some]).any(axis=1)
         check(not wrong.any(), "GCOD",
               f"row {some[wrong.argmax()]}: its walk code is not what the row says")
 
@@ -284,7 +305,7 @@ class Graph:
         check(at == len(data), "GLEV", f"{len(data)} bytes, its levels end at {at}")
 
     def summary(self):
-        kind = {OWN: "own", CODE: "code", ROWS: "rows"}[self.lens.kind]
+        kind = {OWN: "own", CODE: "code", ROWS: "rows", SHORT: "short"}[self.lens.kind]
         return (f"graph: {self.nodes} nodes, {self.twins} twins, {self.degree} links a row, "
                 f"{self.entry_count} entries, lens {kind}"
                 + (f", {len(self.levels)} levels" if self.levels else ""))

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(SOURCE, "tools"))
 import numpy as np
 import readkith
 import xxh3
-from readkith_graph import CODE, OWN, ROWS, Graph
+from readkith_graph import CODE, LENS, OWN, ROWS, SHORT, Graph
 from readkith_rows import Rows
 
 N, MORE, D = 1400, 150, 24
@@ -51,6 +51,8 @@ def inputs():
     x[N:N + 20] = x[5]  # new copies of a row without and with copies of its own
     x[N + 20:N + 40] = x[N - 300]
     u8 = np.clip(12 * x + 128, 0, 255).astype(np.uint8)
+    long = x @ draw.normal(size=(D, 130)).astype(np.float32) / 5  # few directions, many components
+    long_u8 = np.clip(12 * long + 128, 0, 255).astype(np.uint8)
     return {"u8": (u8, "l2", "Graph48", OWN), "i8": (u8.view(np.int8), "l2", "Graph,I8", OWN),
             "f32": (x, "l2", "Graph32", CODE), "cosine": (x, "cosine", "Graph48", CODE),
             "f16": (x, "cosine", "Graph,F16", CODE), "bf16": (x, "l2", "Graph,BF16", CODE),
@@ -61,6 +63,11 @@ def inputs():
             "sq8_long": (np.tile(x, 192 // D), "l2", "Graph16,SQ8(uniform=on)", CODE),
             "halved": (x, "cosine", "Graph32(code_bits=4)", CODE),
             "halved_ip": (u8, "ip", "HNSW16(code_bits=4)", CODE),
+            "short": (long_u8, "l2", "Graph32(code_dims=64)", SHORT),
+            "short_i8": ((long_u8 ^ 128).view(np.int8), "l2", "HNSW8(code_dims=128),I8", SHORT),
+            "short_sq8": (long, "l2", "NSW8(code_dims=64),SQ8(uniform=on)", SHORT),
+            "short_sq8_long": (np.tile(long, 2), "l2", "Graph16(code_dims=64),SQ8(uniform=on)",
+                               SHORT),
             "ip": (x, "ip", "Graph16(seed=7)", CODE), "u8_ip": (u8, "ip", "Graph16", CODE),
             "l1": (x, "l1", "Graph16", ROWS), "bits": (x > 0, "hamming", "Graph16", ROWS),
             "hnsw": (x, "l2", "HNSW5", CODE), "nsw": (u8, "l2", "NSW6", OWN)}
@@ -74,6 +81,7 @@ def what_kith_builds_is_read(folder):
         kith("build", base, "-o", path, "--spec", spec, "--metric", metric, "--param", "effort=77")
         graph = read(path)
         assert graph.lens.kind == lens and graph.effort == 77, name
+        assert lens != SHORT or graph.lens.bytes < x.shape[1], name
         assert graph.nodes + graph.twins == N and graph.twins >= 100, name
         assert graph.nodes == len(np.unique(graph.codes, axis=0)), name
         nodes, before = graph.nodes, graph.twins
@@ -225,6 +233,29 @@ def damage_is_refused(folder):
     both_refuse(folder, resealed(data, "GLNK", 0, links.tobytes()), "a row out of reach", "reach")
 
 
+def damaged_short_codes_are_refused(folder):
+    path = f"{folder}/short.kith"
+    graph = read(path)
+    with open(path, "rb") as file:
+        data = file.read()
+    plain = int(np.flatnonzero(graph.node_of < 0)[9])
+    word, wide, basis = struct.Struct("<I").pack, graph.lens.bytes, LENS.size + 4 * graph.lens.bytes
+    assert wide == 64 and graph.rows.d == 130
+    for what, name, at, new, *words in (
+            ("a walk code", "GCOD", wide * plain, bytes([graph.codes[plain, 0] ^ 1]), "walk code"),
+            ("halves", "GLEN", 4, word(1), "newer"), ("wide", "GLEN", 8, word(144), "short codes"),
+            ("as the row", "GLEN", 8, word(130), "short codes"),
+            ("none", "GLEN", 8, word(0), "short codes"),
+            ("half of 16", "GLEN", 8, word(8), "short codes"),
+            ("narrower", "GLEN", 8, word(48), "bytes"),
+            ("CODE", "GLEN", 0, word(CODE), "walk codes"),
+            ("OWN", "GLEN", 0, word(OWN), "walk codes"), ("scale", "GLEN", 28, word(0), "scale"),
+            ("longest", "GLEN", 24, struct.pack("<f", np.nan), "longest"),
+            ("a centre", "GLEN", LENS.size + 8, struct.pack("<f", np.inf), "centre"),
+            ("another basis", "GLEN", basis + 130, bytes(130), "walk code")):
+        verifiers_refuse(folder, resealed(data, name, at, new), what, *words)
+
+
 def reader(*words):
     return subprocess.run([sys.executable, os.path.join(SOURCE, "tools/readkith.py"), *words],
                           capture_output=True, text=True)
@@ -253,6 +284,7 @@ def main():
         few_rows_have_no_graph(folder)
         the_command_shows_the_graph(folder)
         damage_is_refused(folder)
+        damaged_short_codes_are_refused(folder)
 
 
 if __name__ == "__main__":

@@ -305,8 +305,8 @@ static bool lifts(kith_metric m)
     return m == KITH_L2 || m == KITH_IP || m == KITH_COSINE;
 }
 
-/* Long rows of reals are walked faster by halves of codes than by their own bytes. SHORT where OWN
- * is. */
+/* Long rows of reals are walked faster by halves of codes than by their own bytes. SHORT goes
+ * before OWN, and where it is asked for. */
 static ki_lens_kind first_kind(const ki_view *v)
 {
     if (!lifts(v->metric) || v->codec->type == KI_BITS) return KI_LENS_ROWS;
@@ -473,19 +473,21 @@ kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, si
                           uint64_t seed, uint32_t dims, ki_lens **out)
 {
     const ki_lens_kind first = first_kind(v);
-    const size_t wide = first == KI_LENS_OWN ? ki_shorten_to(v->d, n, dims) : v->d;
+    const bool may = first == KI_LENS_OWN || (dims && ki_lens_fits(v, KI_LENS_SHORT));
+    const size_t wide = may ? ki_shorten_to(v->d, n, dims) : v->d;
+    ki_lens_kind kind = wide < v->d ? KI_LENS_SHORT : first;
     kith_status st = KITH_OK;
     ki_lens *l = NULL;
-    bool coarse = false, keeps = true;
 
-    KI_TRY(ki_lens_create(env, v, wide < v->d ? KI_LENS_SHORT : first, wide, seed, &l));
-    if (ki_lens_codes(l) && n > 0) KI_TRY(learn_code(l, v, pos, n, &coarse, &keeps));
-    if (l->kind == KI_LENS_SHORT ? coarse || !(keeps || dims) : coarse && v->metric == KITH_L2) {
-        const ki_lens_kind instead = l->kind == KI_LENS_SHORT ? KI_LENS_OWN : KI_LENS_ROWS;
+    for (;; kind = kind == KI_LENS_SHORT ? first : KI_LENS_ROWS) {
+        bool coarse = false, keeps = true;
 
+        KI_TRY(ki_lens_create(env, v, kind, wide, seed, &l));
+        if (ki_lens_codes(l) && n > 0) KI_TRY(learn_code(l, v, pos, n, &coarse, &keeps));
+        if (kind == KI_LENS_SHORT ? !coarse && (keeps || dims) : !coarse || v->metric != KITH_L2)
+            break;
         ki_lens_release(l);
         l = NULL;
-        KI_TRY(ki_lens_create(env, v, instead, 0, seed, &l));
     }
     *out = l;
     l = NULL;

@@ -78,6 +78,9 @@ kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens *
     if (kind == KI_LENS_SHORT && wide == 0)
         KI_FAIL(KITH_CORRUPT, "section GLEN: short codes of %llu bytes for rows of %zu",
                 (unsigned long long)width, v->row_bytes);
+    if (wide > 0 && bytes.len < wide * v->d) // before there is room for them
+        KI_FAIL(KITH_CORRUPT, "section GLEN has %zu bytes, no basis of %zu by %zu", bytes.len, wide,
+                v->d);
     KI_TRY(ki_lens_create(env, v, (ki_lens_kind)kind, wide, ki_le64(bytes.ptr + 16), &l));
     l->halved = ki_le32(bytes.ptr + 4) == 1;
     if (l->halved) l->bytes = ki_plane(l->wide);
