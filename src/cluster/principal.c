@@ -113,7 +113,7 @@ kith_status ki_principal(ki_env *env, const float *cov, size_t d, size_t r, uint
 
     KI_NEED(next);
     for (size_t i = 0; i < r * d; i++)
-        out[i] = ki_random(seed, KI_RNG_PRINCIPAL, i) & 1 ? -1.0f : 1.0f;
+        out[i] = ki_random_f32(seed, KI_RNG_PRINCIPAL, i) - 0.5f;
     for (size_t round = 0; round < ROUNDS; round++) {
         multiply(cov, d, out, r, next);
         straighten(next, r, d);
