@@ -350,7 +350,7 @@ static uint32_t find_longest(ki_lens *l, const ki_view *v, const uint32_t *pos, 
 
 /* Mean and scale of turned rows x [m][bytes]. Components far out are cut off, but under inner
  * product, where the longest rows are what is looked for. False when these are too large to be
- * turned. */
+ * turned, or all look the same along a SHORT basis: then so would any rows to come. */
 static bool fit(ki_lens *l, const float *x, size_t m)
 {
     double spread = 0.0, widest = 0.0;
@@ -369,7 +369,7 @@ static bool fit(ki_lens *l, const float *x, size_t m)
     spread = sqrt(spread / (double)m / (double)l->wide);
     if (l->metric == KITH_IP && widest > SPAN * spread) spread = widest / SPAN;
     l->scale = spread > 1e-30 && spread < 1e30 ? (float)(127.0 / (SPAN * spread)) : 1.0f;
-    return isfinite(spread);
+    return isfinite(spread) && (l->kind != KI_LENS_SHORT || spread > 0.0);
 }
 
 /* Whether rows that differ are often closer together than the rounding of their codes, and of their
