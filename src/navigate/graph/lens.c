@@ -12,14 +12,34 @@ enum {
     SAMPLE = 4096,       /* rows that mean and scale are learned from */
     PROBES = 128,        /* of them, whose nearest are looked for in code */
     FEW_DIMENSIONS = 16, /* a code has as many components at least */
-    HALF = 16,           /* steps of a code that its high half does not tell apart */
-    HALVED_LEAST = 192   /* components from which walks by halves are faster (docs/GRAPH.md) */
+    HALF = 16            /* steps of a code that its high half does not tell apart */
+};
+
+/* The first line that fits; bench/layouts.py measures what it says (docs/GRAPH.md, "Which codes").
+ * Short codes: of shorter rows the bytes are few lines, few rows stay in the cache, and components
+ * of the longest take long to find. */
+static const struct {
+    bool bytes;
+    size_t least_dim, most_dim, least_bytes; /* of a row; of all */
+    ki_layout layout;
+} layouts[] = {
+    {true, 384, 2048, 32 << 20, KI_LAYOUT_SHORT},
+    {false, 192, SIZE_MAX, 0, KI_LAYOUT_HALVES},
 };
 
 static const double SPAN = 4.0;       /* standard deviations that a code reaches to either side */
 static const double HEADROOM = 1.125; /* rows to come may be longer than all before by this much */
 static const double HALVED_NOISE = 5.5; /* what rounding adds to a squared distance by halves */
 static const double TOO_COARSE = 6.0;   /* nearest distances in units of the code's own error */
+
+ki_layout ki_lens_layout(bool bytes, size_t d, size_t n)
+{
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (layouts[i].bytes == bytes && d >= layouts[i].least_dim && d <= layouts[i].most_dim &&
+            n * d >= layouts[i].least_bytes)
+            return layouts[i].layout;
+    return KI_LAYOUT_WHOLE;
+}
 
 static size_t power_within(size_t n)
 {
@@ -311,7 +331,7 @@ static ki_lens_kind first_kind(const ki_view *v)
 {
     if (!lifts(v->metric) || v->codec->type == KI_BITS) return KI_LENS_ROWS;
     if (v->metric == KITH_L2 && one_scale(v->codec) &&
-        (!v->codec->grid || v->row_bytes < HALVED_LEAST))
+        (!v->codec->grid || ki_lens_layout(false, v->d, v->n) == KI_LAYOUT_WHOLE))
         return KI_LENS_OWN;
     return KI_LENS_CODE;
 }
@@ -498,7 +518,8 @@ out:
 
 bool ki_lens_halve(ki_lens *l, uint32_t bits)
 {
-    const bool best = l->halves == KI_HALVES_GOOD && l->wide >= HALVED_LEAST;
+    const bool best =
+        l->halves == KI_HALVES_GOOD && ki_lens_layout(false, l->wide, 1) == KI_LAYOUT_HALVES;
 
     if (l->kind != KI_LENS_CODE || l->halves == KI_HALVES_LUMP) return false;
     if (bits > 0 ? bits > 4 : !best) return false;

@@ -31,6 +31,9 @@ typedef enum ki_lens_kind {
 /* Halves of codes would lump near rows; they tell them apart, if not well; they do. */
 typedef enum ki_halves { KI_HALVES_LUMP, KI_HALVES_POOR, KI_HALVES_GOOD } ki_halves;
 
+/* What walks read by default: a row or code as it is, halves of codes, short codes of bytes. */
+typedef enum ki_layout { KI_LAYOUT_WHOLE, KI_LAYOUT_HALVES, KI_LAYOUT_SHORT } ki_layout;
+
 enum { KI_LENS_ROUNDS = 3 };
 
 /* owns: centre, turn, basis. Immutable once its graph is made; shared by structures. */
@@ -60,6 +63,8 @@ typedef struct ki_lens {
 /* A lens of which nothing but the seed is known; wide: SHORT, components of a code. */
 kith_status ki_lens_create(ki_env *env, const ki_view *v, ki_lens_kind kind, size_t wide,
                            uint64_t seed, ki_lens **out);
+/* By measurement, for n rows of d components: bytes that are walked as they are, or codes. */
+ki_layout ki_lens_layout(bool bytes, size_t d, size_t n);
 /* Whether rows may be seen through a lens of this kind. */
 bool ki_lens_fits(const ki_view *v, uint32_t kind);
 /* A lens for the n rows at pos, learned from a sample of them; not halved. dims: components of

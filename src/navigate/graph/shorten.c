@@ -15,17 +15,16 @@ enum {
     ONE_LOST = 50 /* … where one of so many may be missing */
 };
 
-/* Where the rows' bytes are what a walk waits for. Shorter rows are two or three lines anyway, few
- * rows stay in the cache, and the components of long ones take long to find: time and memory grow
- * with the square of their number, so that ASKED_DIM is the end. */
-enum { LEAST_DIM = 384, MOST_DIM = 2048, LEAST_BYTES = 32 << 20, SHARE = 4, ASKED_DIM = 4096 };
+/* By default a quarter of the components. Time and memory to find them grow with the square of how
+ * many there are: ASKED_DIM is the end. */
+enum { SHARE = 4, ASKED_DIM = 4096 };
 
 static const double ROUNDED = 1.02; /* a basis of integers is not quite straight */
 
 size_t ki_shorten_to(size_t d, size_t n, uint32_t asked)
 {
     const size_t to = ((asked ? asked : d / SHARE) + LINE - 1) / LINE * LINE;
-    const bool best = d >= LEAST_DIM && d <= MOST_DIM && n * d >= LEAST_BYTES;
+    const bool best = ki_lens_layout(true, d, n) == KI_LAYOUT_SHORT;
 
     return to < d && (best || (asked && d <= ASKED_DIM)) ? to : d;
 }
