@@ -4,6 +4,7 @@
 #include "support/twoindexes.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,43 +75,52 @@ bool find_section(const uint8_t *p, size_t len, const char *type, size_t *at, si
 enum {
     N = 1100,
     MORE = 24,
-    D = 8,
     K = 8,
-    WALKS = 40
-}; /* WALKS: an effort at which searches walk */
+    WALKS = 40 /* an effort at which searches walk */
+};
 
 typedef struct original {
     const char *spec;
     kith_metric metric;
-    float scale; /* of components, which are rounded where it is not 1 */
-    float *x;    /* [N + MORE][D] */
+    size_t d;
+    float scale, shift; /* of components, which are rounded where it is not 1 */
+    float *x;           /* [N + MORE][d] */
     uint8_t *bytes;
     size_t len;
     uint64_t at; /* of the random numbers */
 } original;
 
+static const original short_codes = {
+    .spec = "Graph16(code_dims=64),U8", .metric = KITH_L2, .d = 100, .scale = 30, .shift = 128};
+
 /* Every lens; copies, so that there are chains; removed rows. */
 static void make(original *o)
 {
     kith_host host = KITH_HOST_INIT;
+    const size_t all = (N + MORE) * o->d;
     kith_index *ix;
     int64_t gone[20];
 
     host.threads = 1;
-    o->x = need_floats((N + MORE) * D);
-    clustered_rows(9, N + MORE, D, 12, 0.6f, false, o->x);
-    for (size_t i = 0; o->scale > 1 && i < (N + MORE) * D; i++)
-        o->x[i] = roundf(o->x[i] * o->scale) + 0.0f;
-    for (size_t i = 0; i < (N + MORE) * D; i++)
-        o->x[i] = o->x[i] < -128 ? -128 : o->x[i] > 127 ? 127 : o->x[i];
+    o->x = need_floats(all);
+    clustered_rows(9, N + MORE, o->d, 12, 0.6f, false, o->x);
+    for (size_t i = 0; o->scale > 1 && i < all; i++) o->x[i] = roundf(o->x[i] * o->scale) + 0.0f;
+    for (size_t i = 0; i < all; i++)
+        o->x[i] = (o->x[i] < -128 ? -128 : o->x[i] > 127 ? 127 : o->x[i]) + o->shift;
     for (size_t i = 50; i < N + MORE; i += 7)
-        memcpy(o->x + i * D, o->x + i % 5 * D, D * sizeof *o->x);
+        memcpy(o->x + i * o->d, o->x + i % 5 * o->d, o->d * sizeof *o->x);
     for (size_t i = 0; i < 20; i++) gone[i] = (int64_t)(i * 31);
-    must(kith_create(o->spec, D, o->metric, &host, &ix));
+    must(kith_create(o->spec, o->d, o->metric, &host, &ix));
     must(kith_add(ix, KITH_ROWS(o->x, N, KITH_F32), NULL, NULL, NULL));
     must(kith_remove(ix, gone, 20, NULL));
     o->bytes = bytes_of(ix, &o->len);
     kith_free(ix);
+}
+
+static void forget(original *o)
+{
+    free(o->x);
+    free(o->bytes);
 }
 
 static uint32_t a_word(original *o)
@@ -151,7 +161,7 @@ static double key_of(const original *o, const float *a, const float *b)
 {
     double s = 0.0;
 
-    for (size_t i = 0; i < D; i++) {
+    for (size_t i = 0; i < o->d; i++) {
         const double t = (double)a[i] - (double)b[i];
         s += o->metric == KITH_L2 ? t * t : fabs(t);
     }
@@ -163,7 +173,7 @@ static const char *wrong_answers(const original *o, const kith_index *ix, size_t
                                  uint32_t effort)
 {
     kith_query how = KITH_QUERY_K(K);
-    const float *q = o->x + query * D;
+    const float *q = o->x + query * o->d;
     int64_t ids[K];
     float dist[K];
 
@@ -172,7 +182,7 @@ static const char *wrong_answers(const original *o, const kith_index *ix, size_t
         return kith_last_error();
     for (size_t i = 0; i < K; i++) {
         if (ids[i] < 0 || ids[i] >= N + MORE || !kith_contains(ix, ids[i])) return "the ids";
-        if (dist[i] != (float)key_of(o, q, o->x + (size_t)ids[i] * D)) return "the distances";
+        if (dist[i] != (float)key_of(o, q, o->x + (size_t)ids[i] * o->d)) return "the distances";
         if (i && !(dist[i - 1] < dist[i] || (dist[i - 1] == dist[i] && ids[i - 1] < ids[i])))
             return "the order";
     }
@@ -210,7 +220,7 @@ static const char *use(const original *o, kith_index *ix, bool mend, bool *whole
     st = kith_verify(ix, NULL);
     *whole = st == KITH_OK;
     if (st != KITH_OK && st != KITH_CORRUPT) return "the verdict";
-    if (kith_add(ix, KITH_ROWS(o->x + N * D, MORE, KITH_F32), NULL, NULL, NULL) != KITH_OK)
+    if (kith_add(ix, KITH_ROWS(o->x + N * o->d, MORE, KITH_F32), NULL, NULL, NULL) != KITH_OK)
         return kith_last_error();
     for (size_t i = 0; !wrong && i < 3; i++) wrong = wrong_answers(o, ix, N + i, WALKS);
     st = kith_verify(ix, NULL);
@@ -256,27 +266,27 @@ static void mutate(original *o, size_t number, size_t *refused, size_t *whole)
 
 void mutate_graphs(size_t wanted)
 {
-    original all[] = {{.spec = "Graph16", .metric = KITH_L2, .scale = 1},
-                      {.spec = "Graph16(code_bits=4)", .metric = KITH_L2, .scale = 1},
-                      {.spec = "Graph16,I8", .metric = KITH_L2, .scale = 30},
-                      {.spec = "Graph16", .metric = KITH_L1, .scale = 1}};
+    original all[] = {{.spec = "Graph16", .metric = KITH_L2, .d = 8, .scale = 1},
+                      {.spec = "Graph16(code_bits=4)", .metric = KITH_L2, .d = 8, .scale = 1},
+                      {.spec = "Graph16,I8", .metric = KITH_L2, .d = 8, .scale = 30},
+                      short_codes,
+                      {.spec = "Graph16", .metric = KITH_L1, .d = 8, .scale = 1}};
+    const size_t kinds = sizeof all / sizeof *all;
     size_t refused = 0, whole = 0;
 
-    for (size_t i = 0; i < 4; i++) make(&all[i]);
-    for (size_t i = 0; i < wanted; i++) mutate(&all[i % 16 == 5 ? 3 : i % 3], i, &refused, &whole);
+    for (size_t i = 0; i < kinds; i++) make(&all[i]);
+    for (size_t i = 0; i < wanted; i++) // L1 takes long
+        mutate(&all[i % 16 == 5 ? 4 : i / 4 % 4], i, &refused, &whole);
     assert_true(refused > wanted / 4 && whole > 0); // some damage is seen at once, some is none
     print_message("%zu files: %zu refused at open, %zu verify\n", wanted, refused, whole);
-    for (size_t i = 0; i < 4; i++) {
-        free(all[i].x);
-        free(all[i].bytes);
-    }
+    for (size_t i = 0; i < kinds; i++) forget(&all[i]);
 }
 
 /* The first entry's code becomes that of another: who asks for that one begins at the wrong row,
  * which must not be taken for it. */
 void lie_of_entries(void)
 {
-    original o = {.spec = "Graph16,I8", .metric = KITH_L2, .scale = 30};
+    original o = {.spec = "Graph16,I8", .metric = KITH_L2, .d = 8, .scale = 30};
     kith_host host = KITH_HOST_INIT;
     const char *wrong;
     kith_index *ix;
@@ -289,13 +299,94 @@ void lie_of_entries(void)
     entries = ki_le32(o.bytes + at + 20);
     code = o.bytes + at + 64 + 4 * entries;
     for (size_t i = 1; i < entries; i++) {
-        memcpy(code, code + i * D, D);
+        memcpy(code, code + i * o.d, o.d);
         mend_sums(o.bytes, o.len);
         must(kith_open_view(o.bytes, o.len, 0, &host, &ix));
         wrong = wrong_answers(&o, ix, ki_le32(o.bytes + at + 64 + 4 * i), WALKS);
         if (wrong) fail_msg("entry %zu: wrong: %s", i, wrong);
         kith_free(ix);
     }
-    free(o.x);
-    free(o.bytes);
+    forget(&o);
+}
+
+/* ---- lenses ---------------------------------------------------------------------------------- */
+
+/* With other bytes in its lens the file is refused, and read without a graph for repair. */
+static void lens_is_refused(const original *o, const char *what, size_t at, const void *bytes,
+                            size_t len)
+{
+    uint8_t *p = malloc(o->len);
+    kith_host host = KITH_HOST_INIT;
+    size_t section, n;
+    kith_index *ix;
+
+    assert_non_null(p);
+    host.threads = 1;
+    memcpy(p, o->bytes, o->len);
+    assert_true(find_section(p, o->len, "GLEN", &section, &n));
+    assert_true(at + len <= n);
+    memcpy(p + section + at, bytes, len);
+    mend_sums(p, o->len);
+    if (kith_open_view(p, o->len, 0, &host, &ix) != KITH_CORRUPT)
+        fail_msg("%s: %s: not refused", o->spec, what);
+    if (!strstr(kith_last_error(), "section GLEN"))
+        fail_msg("%s: %s: %s", o->spec, what, kith_last_error());
+    must(kith_open_view(p, o->len, KITH_OPEN_REPAIR, &host, &ix));
+    if (o->metric == KITH_L2) assert_null(wrong_answers(o, ix, 3, WALKS));
+    kith_free(ix);
+    free(p);
+}
+
+static void word_is_refused(const original *o, const char *what, size_t at, uint64_t word,
+                            size_t len)
+{
+    uint8_t bytes[8];
+
+    ki_put_le64(bytes, word);
+    lens_is_refused(o, what, at, bytes, len);
+}
+
+void lie_of_lenses(void)
+{
+    enum { KIND = 0, HALVED = 4, WIDE = 8, LONGEST = 24, SCALE = 28, CENTRE = 64, SHORT = 4 };
+    static const uint64_t widths[] = {0,
+                                      8,
+                                      48,
+                                      63,
+                                      80,
+                                      96,
+                                      100,
+                                      112,
+                                      128,
+                                      1u << 20,
+                                      UINT32_MAX,
+                                      UINT64_C(1) << 40,
+                                      ~UINT64_C(15)};
+    static const uint32_t floats[] = {0, 0x80000000u, 0xbf800000u, 0x7f800000u, 0x7fc00000u};
+    original o = short_codes;
+    original others[] = {
+        {.spec = "Graph16", .metric = KITH_L2, .d = 100, .scale = 1},
+        {.spec = "Graph16,U8", .metric = KITH_COSINE, .d = 100, .scale = 30, .shift = 128},
+        {.spec = "Graph16,U8", .metric = KITH_L2, .d = 100, .scale = 30, .shift = 128}};
+    char what[48];
+
+    make(&o);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        (void)snprintf(what, sizeof what, "codes of %llu bytes", (unsigned long long)widths[i]);
+        word_is_refused(&o, what, WIDE, widths[i], 8);
+    }
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
+        word_is_refused(&o, "scale", SCALE, floats[i], 4);
+        word_is_refused(&o, "longest", LONGEST, floats[i], 4);
+        if (i > 2) word_is_refused(&o, "centre", CENTRE + 4 * 63, floats[i], 4);
+    }
+    word_is_refused(&o, "halves", HALVED, 1, 4);
+    for (uint32_t kind = 0; kind <= 5; kind++)
+        if (kind != SHORT) word_is_refused(&o, "another kind", KIND, kind, 4);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        make(&others[i]);
+        word_is_refused(&others[i], "short codes", KIND, SHORT, 4);
+        forget(&others[i]);
+    }
+    forget(&o);
 }

@@ -16,5 +16,8 @@ bool find_section(const uint8_t *p, size_t len, const char *type, size_t *at, si
 void mutate_graphs(size_t wanted);
 /* Entries whose codes are those of others do not answer for them. */
 void lie_of_entries(void);
+/* Heads of lenses with short codes that say what cannot be, and heads that say so of other rows:
+ * refused, and passed over for repair. */
+void lie_of_lenses(void);
 
 #endif
