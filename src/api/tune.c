@@ -50,7 +50,7 @@ typedef struct trial {
     uint32_t effort;
     double recall, low; /* the mean, and less its standard error */
     double visits;
-    bool exact; /* not a walk, or not only */
+    bool exact; /* no query walked */
 } trial;
 
 /* owns: truth, wanted, right, of. */
@@ -65,7 +65,7 @@ typedef struct tuning {
     size_t some;              /* the first of them, which the table is made by */
     double *truth;            /* [nq] the k-th key */
     uint32_t *wanted, *right; /* [nq] rows that can be found, and were */
-    atomic_bool exact;
+    atomic_size_t exact;      /* queries that looked at all rows */
     ki_progress progress;
     trial table[SLACKS][EFFORTS];
     size_t trials[SLACKS];
@@ -151,7 +151,7 @@ static kith_status receive_answer(void *ctx, size_t i, const ki_found *hit, size
     tuning *t = ctx;
     uint32_t right = 0;
 
-    if (flags & KITH_EXACT) atomic_store(&t->exact, true);
+    if (flags & KITH_EXACT) atomic_fetch_add(&t->exact, 1);
     for (size_t j = 0; j < n; j++) right += hit[j].key <= t->truth[i];
     t->right[i] = right < t->wanted[i] ? right : t->wanted[i];
     return KITH_OK;
@@ -198,9 +198,10 @@ static kith_status try_setting(tuning *t, size_t nq, uint32_t effort, float slac
     kith_status st = KITH_OK;
     ki_ask ask = ask_for(t);
     _Atomic uint64_t visits;
+    size_t exact;
 
     atomic_init(&visits, 0);
-    atomic_store(&t->exact, false);
+    atomic_store(&t->exact, 0);
     ask.effort = effort;
     ask.slack = slack;
     ask.rerank = rerank;
@@ -209,8 +210,9 @@ static kith_status try_setting(tuning *t, size_t nq, uint32_t effort, float slac
                                    receive_answer, t));
     grade(t, nq, out);
     out->effort = effort;
-    out->visits = (double)atomic_load(&visits) / (double)nq;
-    out->exact = atomic_load(&t->exact);
+    exact = atomic_load(&t->exact); // a walk that was cut off is answered so, too
+    out->visits = ((double)atomic_load(&visits) + (double)exact * (double)t->v->live) / (double)nq;
+    out->exact = exact == nq;
     t->walked += !out->exact;
     if (!out->exact && out->low > t->best) t->best = out->low;
 out:
