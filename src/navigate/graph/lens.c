@@ -23,7 +23,7 @@ static const struct {
     size_t least_dim, most_dim, least_bytes; /* of a row; of all */
     ki_layout layout;
 } layouts[] = {
-    {true, 384, 2048, 32 << 20, KI_LAYOUT_SHORT},
+    {true, 512, 2048, 32 << 20, KI_LAYOUT_SHORT},
     {false, 192, SIZE_MAX, 0, KI_LAYOUT_HALVES},
 };
 

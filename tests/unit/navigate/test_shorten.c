@@ -131,7 +131,7 @@ static void how_short(void **state)
         {64, 10, 64, 64},          {65, 10, 64, 64},          {63, 10, 1, 63},
         {300, 10, 256, 256},       {300, 10, 257, 300},       {4096, 10, 64, 64},
         {4097, 10, 64, 4097},      {32768, 10, 20000, 32768}, {256, 10000000, 0, 256},
-        {383, 10000000, 0, 383},   {384, 87381, 0, 384},      {384, 87382, 0, 128},
+        {511, 10000000, 0, 511},   {512, 65535, 0, 512},      {512, 65536, 0, 128},
         {1024, 32767, 0, 1024},    {1024, 32768, 0, 256},     {2048, 16384, 0, 512},
         {2049, 10000000, 0, 2049}, {1024, 10, 256, 256},      {1024, 10000000, 64, 64},
     };
@@ -143,7 +143,7 @@ static void how_short(void **state)
 
 /* ---- lenses ---------------------------------------------------------------------------------- */
 
-enum { LENS_N = 1000, LENS_D = 384, MANY = 90000 }; /* MANY: short codes are worth it */
+enum { LENS_N = 1000, LENS_D = 512, MANY = 70000 }; /* MANY: short codes are worth it */
 
 /* A lens for many rows, of which there are a few: kind and components of codes. */
 static void learn(const test_store *s, uint32_t dims, ki_lens_kind kind, size_t wide)
