@@ -188,7 +188,7 @@ static kith_status compute_truth(evaluation *e, const char *base, const argument
         TRY(job_build_exact(&e->judge, base, kith_metric_of(e->j.index),
                             spec_exponent(kith_spec(e->j.index), p), a));
     if (kith_dim(e->judge.index) != e->queries.d)
-        FAIL(KITH_BAD_ARG, "%s has %zu components a row, the queries %zu", base,
+        FAIL(KITH_BAD_ARG, "%s has %zu components a row, the queries %zu", base ? base : e->j.path,
              kith_dim(e->judge.index), e->queries.d);
     t->n = e->queries.n;
     t->k = e->how.k;

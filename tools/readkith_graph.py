@@ -16,7 +16,7 @@ import numpy as np
 from readkith_rows import check
 
 HEAD = struct.Struct("<IIIIIIIIfI24s")
-LENS = struct.Struct("<IIQQff32s")
+LENS = struct.Struct("<IIQQffI28s")
 LEVELS = struct.Struct("<IIIII12s")
 WIDTH_MOST, LEVELS_MOST = 64, 64
 OWN, CODE, ROWS, SHORT = 1, 2, 3, 4
@@ -54,11 +54,12 @@ def lens_kinds(rows):
 class Lens:
     def __init__(self, data, rows, row_bytes):
         check(len(data) >= LENS.size, "GLEN", f"{len(data)} bytes")
-        (self.kind, self.halved, self.bytes, self.seed, self.longest, self.scale,
+        (self.kind, self.halved, self.bytes, self.seed, self.longest, self.scale, self.learned,
          later) = LENS.unpack_from(data)
         self.rows = rows
         check(self.kind in lens_kinds(rows), "GLEN", f"kind {self.kind} of {rows.codec} rows")
-        check(self.halved <= (self.kind == CODE) and not any(later), "GLEN",
+        check(self.halved <= (self.kind == CODE) and not any(later) and
+              (self.kind == SHORT or self.learned == 0), "GLEN",
               "a newer kind of lens")
         width = rows.d + (rows.metric == "ip")
         self.wide = max(16, -(-width // 16) * 16) if self.kind == CODE else row_bytes

@@ -686,7 +686,9 @@ static kith_status begin_build(build *b, uint32_t degree)
     KI_NEED(b->pos);
     for (uint32_t pos = 0; pos < v->n; pos++)
         if (ki_view_live(v, pos)) b->pos[n++] = pos;
-    KI_TRY(ki_lens_learn(b->env, v, b->pos, n, b->seed, b->wanted->dims, &lens));
+    begin(b, "learn", 0);
+    KI_TRY(ki_lens_learn(b->env, v, b->pos, n,
+                         &(ki_lens_how){b->seed, b->wanted->dims, b->threads, b->progress}, &lens));
     KI_TRY(ki_graph_create(b->env, v, degree, lens, NULL, &b->g));
     begin(b, "code", v->n);
     KI_TRY(ki_graph_encode(b->g, v, 0, b->threads, b->progress));

@@ -176,6 +176,20 @@ static float rank_edge(const finder *f, size_t k)
     return w->bound * FARTHER > edge ? w->bound * FARTHER : edge;
 }
 
+/* Rows of one short code may differ: of a node and its twins the nearest that may answer counts. */
+static float nearest_twin(const finder *f, uint32_t pos, float dist)
+{
+    float least = eligible(f, pos) ? dist : FLT_MAX;
+
+    for (uint32_t at = pos, next; (next = ki_graph_twin(f->g, at)) > at && next < f->v->n;
+         at = next)
+        if (eligible(f, next)) {
+            ki_meter_closer(&f->walk.meter, &next, 1, &dist);
+            if (dist < least) least = dist;
+        }
+    return least;
+}
+
 /* Halves, short codes: what is kept up to the edge is measured by whole codes, by the rows' bytes;
  * the rest goes. */
 static kith_status look_closer(finder *f, size_t k, float *edge)
@@ -199,6 +213,8 @@ static kith_status look_closer(finder *f, size_t k, float *edge)
     for (size_t i = 0; i < n; i++) pos[i] = w->kept[i].pos;
     ki_meter_closer(&w->meter, pos, n, dist);
     for (size_t i = 0; i < n; i++) {
+        if (f->g->lens->kind == KI_LENS_SHORT && ki_graph_twin(f->g, pos[i]) != pos[i])
+            dist[i] = nearest_twin(f, pos[i], dist[i]);
         w->kept[i].key = dist[i];
         ki_heap_keep(heap, &found, k, dist[i]);
     }
@@ -351,7 +367,10 @@ static void set_off(finder *f, const ki_lens *l)
     f->closer_off = OFF + beyond;
     if (l->kind == KI_LENS_OWN) f->off = f->exact ? 0.0f : rounding(l, f->q, f->code.ptr);
     if (l->kind == KI_LENS_ROWS) f->off = 0.0f;
-    if (l->kind == KI_LENS_SHORT) f->closer_off = rounding(l, f->q, f->walk.meter.code);
+    if (l->kind == KI_LENS_SHORT) {
+        f->closer_off = rounding(l, f->q, f->walk.meter.code);
+        f->off += f->closer_off * l->longest * l->scale; // of its bytes, seen along the basis
+    }
 }
 
 static void set_query(const call *c, finder *f)

@@ -493,6 +493,8 @@ void ki_graph_stats(const ki_view *v, kith_each *each, void *ctx)
     each(ctx, "walks", "queries", (double)atomic_load(&g->walks));
     each(ctx, "visits", "rows", (double)atomic_load(&g->visits));
     each(ctx, "hops", "rows", (double)atomic_load(&g->hops));
+    each(ctx, "walk_dims", "components",
+         (double)(g->lens->kind == KI_LENS_SHORT ? g->lens->wide : g->lens->d));
     each(ctx, "walk_bytes", "bytes", (double)ki_column_bytes(g->codes));
     each(ctx, "rest_bytes", "bytes", (double)ki_column_bytes(g->rests));
 }

@@ -469,7 +469,11 @@ static void pass_over_twins(const inserting *in, newcomer *one, size_t i)
                 one->link[l] = in->batch[j].twin;
     for (size_t l = 0; l < one->n; l++)
         for (size_t m = l + 1; m < one->n; m++)
-            if (one->link[m] == one->link[l]) one->link[m--] = one->link[--one->n];
+            if (one->link[m] == one->link[l]) {
+                memmove(one->link + m, one->link + m + 1, (--one->n - m) * sizeof *one->link);
+                if (m < one->own) one->own--;
+                m--;
+            }
 }
 
 static kith_status link_one(inserting *in, newcomer *one, size_t i)

@@ -93,7 +93,7 @@ static kith_status learn(const taking *t, const ki_graph_how *how, ki_lens **out
     KI_NEED(pos);
     for (uint32_t at = 0; at < v->n; at++)
         if (v->live == 0 || ki_view_live(v, at)) pos[n++] = at;
-    KI_TRY(ki_lens_learn(t->env, v, pos, n, how->seed, how->dims, out));
+    KI_TRY(ki_lens_learn(t->env, v, pos, n, &(ki_lens_how){how->seed, how->dims, 1, NULL}, out));
 out:
     ki_release(t->env, pos, v->n, sizeof *pos);
     return st;

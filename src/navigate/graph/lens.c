@@ -456,7 +456,7 @@ out:
 }
 
 static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos, size_t n,
-                              bool *coarse, bool *keeps)
+                              const ki_lens_how *how, bool *coarse, bool *keeps)
 {
     const size_t m = n < SAMPLE ? n : SAMPLE;
     kith_status st = KITH_OK;
@@ -475,7 +475,7 @@ static kith_status learn_code(ki_lens *l, const ki_view *v, const uint32_t *pos,
     if (l->metric == KITH_IP) longest = find_longest(l, v, pos, n, room);
     draw_sample(l, pos, n, longest, sample, m);
     for (size_t j = 0; j < m; j++) rows[j] = ki_view_code(v, sample[j]);
-    if (l->kind == KI_LENS_SHORT) KI_TRY(ki_shorten_learn(l, rows, m));
+    if (l->kind == KI_LENS_SHORT) KI_TRY(ki_shorten_learn(l, rows, m, how));
     for (size_t j = 0; j < m; j++) {
         see(l, v, sample[j], room);
         memcpy(x + j * l->wide, room, l->wide * sizeof *x);
@@ -490,11 +490,11 @@ out:
 }
 
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
-                          uint64_t seed, uint32_t dims, ki_lens **out)
+                          const ki_lens_how *how, ki_lens **out)
 {
     const ki_lens_kind first = first_kind(v);
-    const bool may = first == KI_LENS_OWN || (dims && ki_lens_fits(v, KI_LENS_SHORT));
-    const size_t wide = may ? ki_shorten_to(v->d, n, dims) : v->d;
+    const bool may = first == KI_LENS_OWN || (how->dims && ki_lens_fits(v, KI_LENS_SHORT));
+    const size_t wide = may ? ki_shorten_to(v->d, n, how->dims) : v->d;
     ki_lens_kind kind = wide < v->d ? KI_LENS_SHORT : first;
     kith_status st = KITH_OK;
     ki_lens *l = NULL;
@@ -502,13 +502,15 @@ kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, si
     for (;; kind = kind == KI_LENS_SHORT ? first : KI_LENS_ROWS) {
         bool coarse = false, keeps = true;
 
-        KI_TRY(ki_lens_create(env, v, kind, wide, seed, &l));
-        if (ki_lens_codes(l) && n > 0) KI_TRY(learn_code(l, v, pos, n, &coarse, &keeps));
-        if (kind == KI_LENS_SHORT ? !coarse && (keeps || dims) : !coarse || v->metric != KITH_L2)
+        KI_TRY(ki_lens_create(env, v, kind, wide, how->seed, &l));
+        if (ki_lens_codes(l) && n > 0) KI_TRY(learn_code(l, v, pos, n, how, &coarse, &keeps));
+        if (kind == KI_LENS_SHORT ? !coarse && (keeps || how->dims)
+                                  : !coarse || v->metric != KITH_L2)
             break;
         ki_lens_release(l);
         l = NULL;
     }
+    l->learned = (uint32_t)n;
     *out = l;
     l = NULL;
 out:
@@ -545,6 +547,7 @@ kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first,
     float *room = NULL;
 
     *out = false;
+    if (l->kind == KI_LENS_SHORT) return ki_shorten_outgrown(l, v, first, out);
     if (l->kind != KI_LENS_CODE || l->metric != KITH_IP) goto out;
     room = ki_array(l->env, len, sizeof *room);
     KI_NEED(room);

@@ -36,6 +36,14 @@ typedef enum ki_layout { KI_LAYOUT_WHOLE, KI_LAYOUT_HALVES, KI_LAYOUT_SHORT } ki
 
 enum { KI_LENS_ROUNDS = 3 };
 
+/* How a lens is learned. */
+typedef struct ki_lens_how {
+    uint64_t seed;
+    uint32_t dims; /* components of codes of long rows; 0: what is best (ki_shorten_to) */
+    size_t threads;
+    ki_progress *progress; /* polled; NULL: none */
+} ki_lens_how;
+
 /* owns: centre, turn, basis. Immutable once its graph is made; shared by structures. */
 typedef struct ki_lens {
     atomic_size_t refs;
@@ -53,11 +61,12 @@ typedef struct ki_lens {
     /* M of IP: at least the length of each row that was there. SHORT: by so much at most are sums
      * farther apart than their rows' bytes. */
     float longest;
-    float scale;     /* CODE, SHORT: code = (turned or sums - centre) * scale + 128 */
-    float low, unit; /* OWN, SHORT: a component is low + unit * byte */
-    float *centre;   /* [wide] */
-    float *turn;     /* [KI_LENS_ROUNDS][wide] signs, times the round's factor */
-    int8_t *basis;   /* SHORT: [wide][d] */
+    float scale;      /* CODE, SHORT: code = (turned or sums - centre) * scale + 128 */
+    float low, unit;  /* OWN, SHORT: a component is low + unit * byte */
+    float *centre;    /* [wide] */
+    float *turn;      /* [KI_LENS_ROUNDS][wide] signs, times the round's factor */
+    uint32_t learned; /* SHORT: rows that there were */
+    int8_t *basis;    /* SHORT: [wide][d] */
 } ki_lens;
 
 /* A lens of which nothing but the seed is known; wide: SHORT, components of a code. */
@@ -67,10 +76,9 @@ kith_status ki_lens_create(ki_env *env, const ki_view *v, ki_lens_kind kind, siz
 ki_layout ki_lens_layout(bool bytes, size_t d, size_t n);
 /* Whether rows may be seen through a lens of this kind. */
 bool ki_lens_fits(const ki_view *v, uint32_t kind);
-/* A lens for the n rows at pos, learned from a sample of them; not halved. dims: components of
- * codes of long rows (ki_shorten_to). */
+/* A lens for the n rows at pos, learned from a sample of them; not halved. INTERRUPTED. */
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
-                          uint64_t seed, uint32_t dims, ki_lens **out);
+                          const ki_lens_how *how, ki_lens **out);
 /* A lens that was just learned and nobody reads yet becomes a halved one, for codes of up to 4 bits
  * (more, and where halves lump near rows: it stays; 0: what is best by measurement). Whether. */
 bool ki_lens_halve(ki_lens *l, uint32_t bits);
@@ -78,7 +86,8 @@ bool ki_lens_halve(ki_lens *l, uint32_t bits);
 kith_status ki_lens_read(ki_env *env, const ki_view *v, ki_span bytes, ki_lens **out);
 size_t ki_lens_put_bytes(const ki_lens *l);
 void ki_lens_put(const ki_lens *l, uint8_t *out);
-/* Whether one of the live rows from `first` on is longer than any that can be lifted. */
+/* Whether the live rows from `first` on cannot be seen well: one is longer than any that can be
+ * lifted; they lie apart from the basis of short codes. */
 kith_status ki_lens_outgrown(const ki_lens *l, const ki_view *v, uint32_t first, bool *out);
 
 ki_lens *ki_lens_share(ki_lens *l); /* NULL is fine, here and below */

@@ -31,6 +31,7 @@ void ki_lens_put(const ki_lens *l, uint8_t *out)
     ki_put_le64(out + 16, l->seed);
     ki_put_le_f32(out + 24, l->longest);
     ki_put_le_f32(out + 28, l->scale);
+    ki_put_le32(out + 32, l->kind == KI_LENS_SHORT ? l->learned : 0);
     if (!ki_lens_codes(l)) return;
     for (size_t i = 0; i < l->wide; i++) ki_put_le_f32(out + HEAD + 4 * i, l->centre[i]);
     if (l->basis) memcpy(out + HEAD + put_centre(l), l->basis, put_basis(l));
@@ -47,6 +48,7 @@ static kith_status read_numbers(ki_lens *l, const uint8_t *from)
 {
     l->longest = ki_le_f32(from + 24);
     l->scale = ki_le_f32(from + 28);
+    l->learned = ki_le32(from + 32);
     if (!(l->longest > 0.0f && isfinite(l->longest) && l->scale > 0.0f && isfinite(l->scale)))
         return ki_fail(KITH_CORRUPT, "section GLEN: scale %g, longest %g", (double)l->scale,
                        (double)l->longest);

@@ -16,8 +16,9 @@ enum {
 };
 
 /* By default a quarter of the components. Time and memory to find them grow with the square of how
- * many there are: ASKED_DIM is the end. */
+ * many there are. */
 enum { SHARE = 4, ASKED_DIM = 4096 };
+static const size_t PRODUCTS_MOST = (size_t)1 << 31; // of a round: seconds
 
 static const double ROUNDED = 1.02; /* a basis of integers is not quite straight */
 
@@ -25,8 +26,9 @@ size_t ki_shorten_to(size_t d, size_t n, uint32_t asked)
 {
     const size_t to = ((asked ? asked : d / SHARE) + LINE - 1) / LINE * LINE;
     const bool best = ki_lens_layout(true, d, n) == KI_LAYOUT_SHORT;
+    const bool can = d <= ASKED_DIM && to * d * d <= PRODUCTS_MOST;
 
-    return to < d && (best || (asked && d <= ASKED_DIM)) ? to : d;
+    return to < d && can && (asked || best) ? to : d;
 }
 
 void ki_shorten_row(const ki_lens *l, const uint8_t *row, float *room)
@@ -69,7 +71,7 @@ static void round_basis(ki_lens *l, const float *direction)
     l->longest = most > 0.0f ? (float)(127.0 / (double)most * ROUNDED) : 1.0f;
 }
 
-kith_status ki_shorten_learn(ki_lens *l, const void *const *rows, size_t m)
+kith_status ki_shorten_learn(ki_lens *l, const void *const *rows, size_t m, const ki_lens_how *how)
 {
     kith_status st = KITH_OK;
     float *direction = NULL, *cov = ki_array(l->env, l->d, l->d * sizeof *cov);
@@ -77,8 +79,9 @@ kith_status ki_shorten_learn(ki_lens *l, const void *const *rows, size_t m)
     KI_NEED(cov);
     direction = ki_array(l->env, l->wide, l->d * sizeof *direction);
     KI_NEED(direction);
-    KI_TRY(ki_covariance(l->env, l->rows, rows, m, l->d, cov));
-    KI_TRY(ki_principal(l->env, cov, l->d, l->wide, l->seed, direction));
+    KI_TRY(ki_covariance(l->env, l->rows, rows, m, l->d, how->threads, how->progress, cov));
+    KI_TRY(
+        ki_principal(l->env, cov, l->d, l->wide, l->seed, how->threads, how->progress, direction));
     round_basis(l, direction);
 out:
     ki_release(l->env, cov, l->d, l->d * sizeof *cov);
@@ -125,5 +128,63 @@ kith_status ki_shorten_keeps(const ki_lens *l, const void *const *rows, const ui
 out:
     ki_release(l->env, by_rows, m, sizeof *by_rows);
     ki_release(l->env, by_code, m, sizeof *by_code);
+    return st;
+}
+
+/* ---- whether it still does ------------------------------------------------------------------- */
+
+enum {
+    LOOK = 512,     /* rows that are looked at, of the first and of the last */
+    LEARN_SHARE = 8 /* learned anew for an eighth more rows at least */
+};
+
+static const double APART = 2.0;   /* so many times as much lies off the basis … */
+static const double LITTLE = 0.02; /* … and this share of squared distances more */
+
+/* The share of the squared distances of rows that follow one another, of LOOK from `first` on, that
+ * their sums do not show. */
+static kith_status off_basis(const ki_lens *l, const ki_view *v, uint32_t first, double *share)
+{
+    const double stretch = (double)l->longest / ROUNDED;
+    double seen = 0.0, all = 0.0;
+    kith_status st = KITH_OK;
+    const void *before = NULL;
+    float *last, *sums = ki_array(l->env, 2, ki_lens_room(l) * sizeof *sums);
+
+    KI_NEED(sums);
+    last = sums + ki_lens_room(l);
+    for (uint32_t pos = first; pos < v->n && pos < first + LOOK; pos++) {
+        const void *row = ki_view_code(v, pos);
+        int32_t apart;
+
+        if (!ki_view_live(v, pos)) continue;
+        ki_shorten_row(l, row, sums);
+        for (size_t i = 0; before && i < l->wide; i++) {
+            const double t = ((double)sums[i] - (double)last[i]) / stretch;
+            seen += t * t;
+        }
+        if (before) ki_kernels_get()->scan[KI_L2][l->rows](before, row, l->d, 1, l->d, &apart);
+        all += before ? apart : 0.0;
+        memcpy(last, sums, l->wide * sizeof *last);
+        before = row;
+    }
+    *share = all > 0.0 && seen < all ? 1.0 - seen / all : 0.0;
+out:
+    ki_release(l->env, sums, 2, ki_lens_room(l) * sizeof *sums);
+    return st;
+}
+
+kith_status ki_shorten_outgrown(const ki_lens *l, const ki_view *v, uint32_t first, bool *out)
+{
+    double old, new;
+    kith_status st = KITH_OK;
+
+    *out = false;
+    if (v->n / LOOK == first / LOOK || v->n < l->learned + l->learned / LEARN_SHARE + LOOK)
+        return KITH_OK; // a look costs as much as some rows, to learn as much as many
+    KI_TRY(off_basis(l, v, 0, &old));
+    KI_TRY(off_basis(l, v, v->n - LOOK, &new));
+    *out = new > APART * old + LITTLE;
+out:
     return st;
 }

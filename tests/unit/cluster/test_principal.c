@@ -61,7 +61,7 @@ static void beside_a_loop(void **state)
         const ki_type type = c % 2 ? KI_U8 : KI_I8;
 
         draw_rows(c, m, d, x, rows);
-        must(ki_covariance(&env, type, rows, m, d, cov));
+        must(ki_covariance(&env, type, rows, m, d, 1, NULL, cov));
         for (size_t i = 0; i < d; i++)
             for (size_t j = 0; j < d; j++) {
                 const double want = covariance(type, x, m, d, i, j);
@@ -171,7 +171,7 @@ static void find(space *s, size_t known, double rest, size_t d, size_t r)
 
     must(ki_env_init(&env, NULL));
     compose(s->v, s->by, known, rest, d, s->cov);
-    must(ki_principal(&env, s->cov, d, r, 5, s->q));
+    must(ki_principal(&env, s->cov, d, r, 5, 1, NULL, s->q));
     assert_int_equal(atomic_load(&env.bytes), 0);
 }
 
@@ -244,9 +244,9 @@ static void the_same_bits(void **state)
     (void)state;
     must(ki_env_init(&env, NULL));
     draw_rows(77, M, D, x, rows);
-    must(ki_covariance(&env, KI_U8, rows, M, D, cov));
+    must(ki_covariance(&env, KI_U8, rows, M, D, 1, NULL, cov));
     assert_int_equal(ki_hash(cov, sizeof cov), UINT64_C(0xc18af3840bd68dec));
-    must(ki_principal(&env, cov, D, R, 9, q));
+    must(ki_principal(&env, cov, D, R, 9, 1, NULL, q));
     assert_int_equal(ki_hash(q, sizeof q), UINT64_C(0xf9e4f8dce4bea05d));
     check_straight(q, R, R, D);
 }
@@ -268,8 +268,8 @@ static void no_memory(void **state)
         failing_init(&host);
         failing_alloc_at(&host, n, false);
         must(ki_env_init(&env, &host.host));
-        st = ki_covariance(&env, KI_I8, rows, M, D, cov);
-        if (st == KITH_OK) st = ki_principal(&env, cov, D, R, 1, q);
+        st = ki_covariance(&env, KI_I8, rows, M, D, 1, NULL, cov);
+        if (st == KITH_OK) st = ki_principal(&env, cov, D, R, 1, 1, NULL, q);
         assert_int_equal(atomic_load(&env.bytes), 0);
         assert_null(failing_complaint(&host));
         if (!failing_happened(&host)) break;

@@ -153,7 +153,8 @@ static void learn(const test_store *s, uint32_t dims, ki_lens_kind kind, size_t 
 
     assert_non_null(pos);
     for (uint32_t i = 0; i < MANY; i++) pos[i] = i % LENS_N;
-    must(ki_lens_learn(&((test_store *)(uintptr_t)s)->env, s->v, pos, MANY, 3, dims, &l));
+    must(ki_lens_learn(&((test_store *)(uintptr_t)s)->env, s->v, pos, MANY,
+                       &(ki_lens_how){3, dims, 2, NULL}, &l));
     assert_int_equal(l->kind, kind);
     assert_int_equal(l->wide, wide);
     ki_lens_release(l);
@@ -211,7 +212,7 @@ static void how_far_sums_are(void **state)
     for (uint32_t i = 0; i < FEW; i++) pos[i] = i;
     store_open(&s, ki_codec_find("U8"), D, KITH_L2, 0.0, false, NULL);
     store_add(&s, x, 2 * FEW, NULL);
-    must(ki_lens_learn(&s.env, s.v, pos, FEW, 3, WIDE, &l));
+    must(ki_lens_learn(&s.env, s.v, pos, FEW, &(ki_lens_how){3, WIDE, 2, NULL}, &l));
     assert_int_equal(l->kind, KI_LENS_SHORT);
     room = need_floats(2 * ki_lens_room(l));
     for (size_t i = 0; i < TRIES; i++) {
@@ -609,6 +610,37 @@ static void hard_rows(void **state)
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
+/* Rows that vary where those that the basis was learned from do not have one code, all of them, and
+ * are told apart by their bytes; when there are many the lens is learned anew. */
+static void rows_beside_the_basis(void **state)
+{
+    enum { FIRST = FEWER(3000, 2000), NEXT = FIRST / 4, ROUNDS = 3, HALF = D / 2, ASKED = 50 };
+    const size_t all = FIRST + ROUNDS * NEXT;
+    float *y = need_floats((all + ASKED) * D), *q = y + all * D;
+    kith_query one = KITH_QUERY_K(1), ten = KITH_QUERY_K(10), deep = KITH_QUERY_K(10);
+    two_indexes t;
+
+    (void)state;
+    deep.rerank = 500;
+    correlated_rows(",U8", 5, all + ASKED, D, y);
+    for (size_t i = 0; i < all + ASKED; i++)
+        for (size_t j = 0; j < HALF; j++) y[i * D + j + (i < FIRST ? HALF : 0)] = 128.0f;
+    two_open_as(&t, navigators[0], ",U8", D, KITH_L2, 2);
+    two_add(&t, KITH_ROWS(y, FIRST, KITH_F32), NULL);
+    for (size_t r = 0; r < ROUNDS; r++) {
+        const float *come = y + (FIRST + r * NEXT) * D;
+
+        two_add(&t, KITH_ROWS(come, NEXT, KITH_F32), NULL);
+        two_floor(&t, KITH_ROWS(come, ASKED, KITH_F32), &one, 1.0);
+        two_floor(&t, KITH_ROWS(q, ASKED, KITH_F32), &ten, 0.95);
+        two_floor(&t, KITH_ROWS(q, ASKED, KITH_F32), &deep, 0.95);
+        two_floor(&t, KITH_ROWS(y, ASKED, KITH_F32), &ten, 0.95);
+    }
+    two_sound(&t, KITH_ROWS(q, ASKED, KITH_F32), 0.95);
+    two_close(&t);
+    free(y);
+}
+
 static void no_memory(void **state)
 {
     enum { FEW = 1010 };
@@ -661,6 +693,7 @@ int main(void)
         cmocka_unit_test(mapped_and_loaded),
         cmocka_unit_test(the_same_bytes),
         cmocka_unit_test(hard_rows),
+        cmocka_unit_test(rows_beside_the_basis),
         cmocka_unit_test(no_memory),
     };
 
