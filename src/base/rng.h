@@ -15,7 +15,8 @@ typedef enum ki_purpose {
     KI_RNG_LEVEL = 5,
     KI_RNG_ORDER = 6,
     KI_RNG_TURN = 7,
-    KI_RNG_PRINCIPAL = 8
+    KI_RNG_PRINCIPAL = 8,
+    KI_RNG_FAR = 9
 } ki_purpose;
 
 static inline uint64_t ki_mix64(uint64_t z)

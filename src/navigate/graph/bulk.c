@@ -35,9 +35,12 @@ enum {
     PROJECTIONS = 12,
     STRIPES = 4096,
     AHEAD = 4, /* rows that are asked for before they are copied */
+    FAR = 16,  /* random rows that may be linked where all others are near */
     OFFERS = 2 * KI_PANEL * KI_NEAREST_MOST,
     PIECE = 1024 /* rows of a job */
 };
+
+static const float FAR_FROM = 3.0f; /* distances of the farthest candidate */
 
 /* How a build goes about, by the bytes of a walk code: long codes lie in spaces of many dimensions,
  * where one partition proposes too few (docs/GRAPH.md). */
@@ -586,6 +589,36 @@ static size_t gather(const build *b, uint32_t rank, ki_candidate *out)
     return n;
 }
 
+static void draw_far(const build *b, uint32_t rank, uint32_t *out)
+{
+    for (uint32_t i = 0; i < FAR; i++) {
+        const uint32_t far =
+            ki_random_below(b->seed, KI_RNG_FAR, (uint64_t)rank * FAR + i, (uint32_t)b->m);
+
+        expect_row(b, far);
+        out[i] = b->pos[far];
+    }
+}
+
+/* Leaves of rows in tight clusters hold no others: no walk would get from one cluster to the next.
+ * So random rows take part that are FAR_FROM times as far as the farthest candidate. Pruning leaves
+ * of them what no chosen one is nearer to: a cluster has ways out at all of its ends. Elsewhere no
+ * row is so far from a node, and candidates are all that walks need. */
+static void add_far(const build *b, ki_prune *x, uint32_t pos, const uint32_t *far)
+{
+    const float by = ki_meter_squares(b->g) ? FAR_FROM * FAR_FROM : FAR_FROM;
+    const float edge = x->n ? by * x->one[x->n - 1].dist : 0.0f;
+    const size_t n = x->n;
+    const void *rows[FAR];
+    float dist[FAR];
+
+    for (size_t i = 0; i < FAR; i++) rows[i] = ki_graph_code(b->g, far[i]);
+    ki_meter_take(&x->meter, rows, NULL, FAR, dist);
+    for (size_t i = 0; i < FAR; i++)
+        if (dist[i] > edge) x->one[x->n++] = (ki_candidate){.pos = far[i], .dist = dist[i]};
+    if (x->n > n) ki_prune_order(x, pos);
+}
+
 static kith_status link_piece(void *arg, size_t piece)
 {
     const build *b = arg;
@@ -593,19 +626,25 @@ static kith_status link_piece(void *arg, size_t piece)
     ki_candidate next[WAYS << SET_BITS_MOST];
     kith_status st = KITH_OK;
     ki_prune *x = NULL;
-    uint32_t out[KI_DEGREE_MOST];
+    uint32_t out[KI_DEGREE_MOST], far[FAR], next_far[FAR];
     size_t next_n;
 
     KI_TRY(ki_prune_create(b->env, b->v, b->g, &x));
     next_n = gather(b, (uint32_t)first, next);
+    draw_far(b, (uint32_t)first, next_far);
     for (size_t r = first; r < end; r++) {
         const uint32_t pos = b->pos[r];
         size_t n;
 
         memcpy(x->one, next, next_n * sizeof *next);
+        memcpy(far, next_far, sizeof far);
         x->n = next_n;
-        if (r + 1 < end) next_n = gather(b, (uint32_t)r + 1, next);
+        if (r + 1 < end) {
+            next_n = gather(b, (uint32_t)r + 1, next);
+            draw_far(b, (uint32_t)r + 1, next_far);
+        }
         ki_prune_measure(x, pos);
+        add_far(b, x, pos, far);
         n = ki_prune_choose(x, ki_prune_room(b->g, pos), KI_PRUNE_FACTOR, out);
         ki_prune_store(b->g, pos, out, n);
     }

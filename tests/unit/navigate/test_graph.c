@@ -327,9 +327,28 @@ static void what_comes_cuts_nothing_off(void **state)
     free(x);
 }
 
+/* Clusters a tenth as wide as they lie apart, each smaller than a leaf of a build: walks come from
+ * one to another all the same. */
+static void tight_clusters(void **state)
+{
+    enum { ROWS = FEWER(12000, 4000), LONG = 64, ASKED = 100 };
+    const kith_query how = KITH_QUERY_K(10);
+    float *y = need_floats((ROWS + ASKED) * LONG);
+    two_indexes t;
+
+    (void)state;
+    clustered_rows(77, ROWS + ASKED, LONG, ROWS / 100, 0.1f, false, y);
+    two_open(&t, "", LONG, KITH_L2, 2);
+    two_add(&t, KITH_ROWS(y, ROWS, KITH_F32), NULL);
+    two_floor(&t, KITH_ROWS(y + ROWS * LONG, ASKED, KITH_F32), &how, 0.95);
+    two_close(&t);
+    free(y);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tight_clusters),
         cmocka_unit_test(every_type_of_the_fast_metrics),
         cmocka_unit_test(halved_codes),
         cmocka_unit_test(rows_of_one_scale),
