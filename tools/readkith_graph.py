@@ -58,8 +58,7 @@ class Lens:
          later) = LENS.unpack_from(data)
         self.rows = rows
         check(self.kind in lens_kinds(rows), "GLEN", f"kind {self.kind} of {rows.codec} rows")
-        check(self.halved <= (self.kind == CODE) and not any(later) and
-              (self.kind == SHORT or self.learned == 0), "GLEN",
+        check(self.halved <= (self.kind == CODE) and not any(later), "GLEN",
               "a newer kind of lens")
         width = rows.d + (rows.metric == "ip")
         self.wide = max(16, -(-width // 16) * 16) if self.kind == CODE else row_bytes
@@ -74,6 +73,7 @@ class Lens:
         basis = self.wide * rows.d * (self.kind == SHORT)
         check(len(data) == LENS.size + centre + basis, "GLEN", f"{len(data)} bytes")
         check(all(0 < x < np.inf for x in (self.longest, self.scale)), "GLEN", "scale, longest")
+        check(self.kind == SHORT or self.learned == 0, "GLEN", "learned by no basis")
         if self.apart:
             self.centre = np.frombuffer(data, "<f4", self.wide, LENS.size)
             check(np.isfinite(self.centre).all(), "GLEN", "its centre is not finite")
