@@ -356,6 +356,11 @@ void ki_progress_init(ki_progress *p, const kith_watch *watch, const char *phase
     atomic_flag_clear(&p->busy);
 }
 
+void ki_progress_next(ki_progress *p, const char *phase, uint64_t total)
+{
+    if (p) ki_progress_init(p, p->watch, phase, total);
+}
+
 static kith_status cancelled(ki_progress *p)
 {
     return ki_fail(KITH_CANCELLED, "cancelled: %s, at %" PRIu64 " of %" PRIu64, p->phase,

@@ -19,6 +19,8 @@ typedef struct ki_progress {
 } ki_progress;
 
 void ki_progress_init(ki_progress *p, const kith_watch *watch, const char *phase, uint64_t total);
+/* Its next phase; NULL is fine. */
+void ki_progress_next(ki_progress *p, const char *phase, uint64_t total);
 /* Count work done; CANCELLED (with sentence) once the watcher said so. p may be NULL. */
 kith_status ki_progress_add(ki_progress *p, uint64_t work);
 /* The last call of a phase: polls with done = total whatever the clock says. */
