@@ -76,7 +76,7 @@ kith_status ki_lens_create(ki_env *env, const ki_view *v, ki_lens_kind kind, siz
 ki_layout ki_lens_layout(bool bytes, size_t d, size_t n);
 /* Whether rows may be seen through a lens of this kind. */
 bool ki_lens_fits(const ki_view *v, uint32_t kind);
-/* A lens for the n rows at pos, learned from a sample of them; not halved. INTERRUPTED. */
+/* A lens for the n rows at pos, learned from a sample of them; not halved. CANCELLED. */
 kith_status ki_lens_learn(ki_env *env, const ki_view *v, const uint32_t *pos, size_t n,
                           const ki_lens_how *how, ki_lens **out);
 /* A lens that was just learned and nobody reads yet becomes a halved one, for codes of up to 4 bits

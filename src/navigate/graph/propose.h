@@ -1,5 +1,5 @@
 /* Candidates for the links of all rows at once: overlapping partitions, all pairs within their
- * leaves through block kernels, the best candidates of each row kept (after PiPNN, arXiv 2602.21247;
+ * leaves through block kernels, the best of each row kept (after PiPNN, arXiv 2602.21247;
  * HCNNG, Munoz et al. 2019).
  *
  * They are kept by direction: sets of eight, chosen by the signs of some random projections of the
@@ -42,7 +42,7 @@ typedef struct ki_proposals {
     size_t round; /* of partitions */
 } ki_proposals;
 
-/* Candidates of all nodes. NO_MEMORY, INTERRUPTED. */
+/* Candidates of all nodes. NO_MEMORY, CANCELLED. */
 kith_status ki_propose(ki_proposals *c);
 void ki_proposals_free(ki_proposals *c); /* a zeroed one, too; more than once */
 /* Those of a rank, by position, to out [KI_PROPOSED_MOST]: how many. Their codes are asked for. */

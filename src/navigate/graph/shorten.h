@@ -11,7 +11,7 @@
 /* Components of short codes of d bytes, for as many as `asked`; d: they are not shortened. 0: by
  * measurement, for n rows (docs/GRAPH.md). */
 size_t ki_shorten_to(size_t d, size_t n, uint32_t asked);
-/* l, a new SHORT lens, gets its basis from m of the rows it is for. NO_MEMORY, INTERRUPTED. */
+/* l, a new SHORT lens, gets its basis from m of the rows it is for. NO_MEMORY, CANCELLED. */
 kith_status ki_shorten_learn(ki_lens *l, const void *const *rows, size_t m, const ki_lens_how *how);
 /* Whether rows that came, from `first` on, lie apart from the basis, as far as the last of them and
  * those that l was learned from tell: looked at now and then, where there are enough new ones that
