@@ -57,8 +57,8 @@ enum {
     {"code_dims", "walk_dims", KI_PARAM_INT, 0, KITH_MAX_DIM, 0,                                   \
      "components of the codes that walks read instead of rows of bytes (U8, I8, uniform SQ8 "      \
      "under L2; up to 4096 components): the principal ones, a multiple of 64 (others are rounded " \
-     "up); as many as the rows have: none are left out; 0: a quarter of them where rows are long " \
-     "and it keeps near rows near"}
+     "up); as many as the rows have: walks read the rows; 0: a quarter of them where rows are "    \
+     "long and it keeps near rows near"}
 // clang-format on
 
 /* How rows are linked: what a navigator makes of its parameters. */

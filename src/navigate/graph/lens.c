@@ -15,7 +15,7 @@ enum {
     HALF = 16            /* steps of a code that its high half does not tell apart */
 };
 
-/* The first line that fits; bench/layouts.py measures what it says (docs/GRAPH.md, "Which codes").
+/* The first line that fits; bench/layouts.py measures what it says (docs/GRAPH.md, "Lenses").
  * Short codes: of shorter rows the bytes are few lines, few rows stay in the cache, and components
  * of the longest take long to find. */
 static const struct {
@@ -240,25 +240,20 @@ void ki_lens_row(const ki_lens *l, const ki_view *v, uint32_t pos, float *room, 
 
 /* What is a code is that code; the rest becomes the nearest. Keys of integers are walk distances
  * where rows are integers, too. */
-static bool own_query(const ki_lens *l, const float *q, void *out)
+static bool own_query(const ki_lens *l, const float *q, uint8_t *out)
 {
     const float lo = l->rows == KI_U8 ? 0.0f : -128.0f, hi = l->rows == KI_U8 ? 255.0f : 127.0f;
     const bool fits = l->d * 255 * 255 < 1 << 24; // then floats tell all distances apart
     const bool integers = l->low == 0.0f && l->unit == 1.0f;
     const bool exact =
         fits && integers && ki_kernels_get()->find_noninteger(q, l->d, lo, hi) == l->d;
-    uint8_t *u = out;
-    int8_t *s = out;
 
     for (size_t i = 0; i < l->d; i++) {
         const float at = (q[i] - l->low) / l->unit;
         const float x = at < lo ? lo : at > hi ? hi : at;
         const int near = (int)(x - lo + 0.5f) + (int)lo;
 
-        if (l->rows == KI_U8)
-            u[i] = (uint8_t)near;
-        else
-            s[i] = (int8_t)near;
+        out[i] = (uint8_t)near; // of I8 the same eight bits
     }
     return exact;
 }

@@ -48,26 +48,24 @@ void ki_shorten_row(const ki_lens *l, const uint8_t *row, float *room)
 
 /* ---- the basis ------------------------------------------------------------------------------- */
 
-/* The directions turned among one another and in integers; l->longest becomes how much longer than
- * distances of rows those of their sums are at most. */
-static void round_basis(ki_lens *l, const float *direction)
+/* The directions are turned among one another and become integers; l->longest is how much longer
+ * than distances of rows those of their sums are at most. */
+static void round_basis(ki_lens *l, float *direction)
 {
     const size_t w = l->wide, d = l->d;
     float *column = l->centre; // scratch: it is learned afterwards
     float most = 0.0f, by;
 
-    for (size_t pass = 0; pass < 2; pass++) {
-        by = pass && most > 0.0f ? 127.0f / most : 0.0f;
-        for (size_t j = 0; j < d; j++) {
-            for (size_t i = 0; i < w; i++) column[i] = direction[i * d + j];
-            ki_lens_turn(l, column);
-            for (size_t i = 0; i < w; i++)
-                if (!pass)
-                    most = fabsf(column[i]) > most ? fabsf(column[i]) : most;
-                else
-                    l->basis[i * d + j] = (int8_t)lrintf(column[i] * by);
+    for (size_t j = 0; j < d; j++) {
+        for (size_t i = 0; i < w; i++) column[i] = direction[i * d + j];
+        ki_lens_turn(l, column);
+        for (size_t i = 0; i < w; i++) {
+            direction[i * d + j] = column[i];
+            most = fabsf(column[i]) > most ? fabsf(column[i]) : most;
         }
     }
+    by = most > 0.0f ? 127.0f / most : 0.0f;
+    for (size_t i = 0; i < w * d; i++) l->basis[i] = (int8_t)lrintf(direction[i] * by);
     l->longest = most > 0.0f ? (float)(127.0 / (double)most * ROUNDED) : 1.0f;
 }
 
@@ -141,36 +139,46 @@ enum {
 static const double APART = 2.0;   /* so many times as much lies off the basis … */
 static const double LITTLE = 0.02; /* … and this share of squared distances more */
 
+static double squares_between(const float *a, const float *b, size_t n)
+{
+    double s = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        s += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    return s;
+}
+
 /* The share of the squared distances of rows that follow one another, of LOOK from `first` on, that
  * their sums do not show. */
 static kith_status off_basis(const ki_lens *l, const ki_view *v, uint32_t first, double *share)
 {
     const double stretch = (double)l->longest / ROUNDED;
+    const size_t room = ki_lens_room(l);
     double seen = 0.0, all = 0.0;
     kith_status st = KITH_OK;
     const void *before = NULL;
-    float *last, *sums = ki_array(l->env, 2, ki_lens_room(l) * sizeof *sums);
+    float *last, *sums = ki_array(l->env, 2, room * sizeof *sums);
 
     KI_NEED(sums);
-    last = sums + ki_lens_room(l);
+    last = sums + room;
     for (uint32_t pos = first; pos < v->n && pos < first + LOOK; pos++) {
         const void *row = ki_view_code(v, pos);
-        int32_t apart;
 
         if (!ki_view_live(v, pos)) continue;
         ki_shorten_row(l, row, sums);
-        for (size_t i = 0; before && i < l->wide; i++) {
-            const double t = ((double)sums[i] - (double)last[i]) / stretch;
-            seen += t * t;
+        if (before) {
+            int32_t apart;
+
+            ki_kernels_get()->scan[KI_L2][l->rows](before, row, l->d, 1, l->d, &apart);
+            all += apart;
+            seen += squares_between(sums, last, l->wide) / (stretch * stretch);
         }
-        if (before) ki_kernels_get()->scan[KI_L2][l->rows](before, row, l->d, 1, l->d, &apart);
-        all += before ? apart : 0.0;
         memcpy(last, sums, l->wide * sizeof *last);
         before = row;
     }
     *share = all > 0.0 && seen < all ? 1.0 - seen / all : 0.0;
 out:
-    ki_release(l->env, sums, 2, ki_lens_room(l) * sizeof *sums);
+    ki_release(l->env, sums, 2, room * sizeof *sums);
     return st;
 }
 
@@ -184,7 +192,7 @@ kith_status ki_shorten_outgrown(const ki_lens *l, const ki_view *v, uint32_t fir
         return KITH_OK; // a look costs as much as some rows, to learn as much as many
     KI_TRY(off_basis(l, v, 0, &old));
     KI_TRY(off_basis(l, v, v->n - LOOK, &new));
-    *out = new > APART * old + LITTLE;
+    *out = new > APART *old + LITTLE;
 out:
     return st;
 }
